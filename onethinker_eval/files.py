@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any
+from typing import IO, Any, final
 
 from onethinker_eval.errors import DataError, RunError
 
@@ -121,6 +121,7 @@ def read_journal(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
             offset += len(line)
 
 
+@final
 class Journal:
     """An append-only JSON-lines file whose finished lines survive a kill at any instant."""
 
@@ -203,6 +204,7 @@ def _is_whole(line: bytes) -> bool:
     return True
 
 
+@final
 class FolderLock:
     """Exclusive use of a folder by one process, released when that process ends, however it ends.
 
