@@ -1,0 +1,86 @@
+"""What must be in place before lmms-eval, transformers and torch are imported.
+
+- The video reader of qwen-vl-utils is chosen once, at its import: left alone it takes torchcodec
+  when that is merely installed, and hides the failure behind an unrelated `AttributeError`.
+- `import lmms_eval.evaluator` spends most of its time on `evaluate`, which it needs only for
+  metrics named in a task file; that package is therefore imported at first use.
+- Libraries talk through five channels (warnings, logging, loguru, tqdm, environment switches);
+  unless asked for, only errors pass.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import sys
+import warnings
+
+from onethinker_eval.paths import cache_dir
+
+__all__ = ["distributed_rank", "prepare", "world_size"]
+
+_QUIET = {
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "TRANSFORMERS_VERBOSITY": "error",
+    "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1",
+    "DATASETS_VERBOSITY": "error",
+    "TOKENIZERS_PARALLELISM": "false",
+    "TQDM_DISABLE": "1",
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "DECORD_LOG_LEVEL": "QUIET",
+}
+_LOGGERS = ("transformers", "datasets", "accelerate", "huggingface_hub", "httpx", "vllm", "PIL")
+
+
+def prepare(*, verbose: bool = False) -> None:
+    """Set environment switches and silence libraries; call it before the first heavy import.
+
+    Values the user has set stay. With `verbose` nothing is silenced.
+    """
+    if "FORCE_QWENVL_VIDEO_READER" not in os.environ:
+        for reader in ("decord", "torchcodec"):
+            if importlib.util.find_spec(reader) is not None:
+                os.environ["FORCE_QWENVL_VIDEO_READER"] = reader
+                break
+    os.environ.setdefault("HF_DATASETS_CACHE", str(cache_dir() / "datasets"))
+    _import_at_first_use("evaluate")
+    if verbose:
+        return
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    warnings.filterwarnings("ignore", module=r"(?!onethinker_eval).*")
+    for name in _LOGGERS:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    if importlib.util.find_spec("loguru") is not None:
+        # lmms-eval logs to stdout through loguru; it installs its handler when first imported.
+        import lmms_eval.models  # noqa: F401
+        from loguru import logger
+
+        logger.remove()
+        logger.add(sys.stderr, level="CRITICAL")
+
+
+def _import_at_first_use(name: str) -> None:
+    """Put a module object in place that is executed when an attribute of it is first asked for."""
+    if name in sys.modules:
+        return
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.loader is None:
+        return
+    loader = importlib.util.LazyLoader(spec.loader)
+    spec.loader = loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    loader.exec_module(module)
+
+
+def distributed_rank() -> int:
+    """Return this process's rank among those that share the run (torchrun, accelerate)."""
+    return int(os.environ.get("RANK", "0"))
+
+
+def world_size() -> int:
+    """Return how many processes share the run."""
+    return int(os.environ.get("WORLD_SIZE", "1"))

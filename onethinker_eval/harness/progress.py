@@ -1,0 +1,91 @@
+"""How far a run is: what `evaluate` tells its caller while it works."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Progress", "ProgressCallback", "Ticker"]
+
+Stage = Literal["data", "model", "generate", "score", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A moment of a run.
+
+    `done`, `total`, `reused` and `failed` count samples of the whole run; `task_done` and
+    `task_total` those of `task`. `rate` is new samples a second over this session (0 before the
+    first), `seconds_left` an estimate (`None` before the first). `message` is one line to show.
+    """
+
+    stage: Stage
+    task: str = ""
+    done: int = 0
+    total: int = 0
+    task_done: int = 0
+    task_total: int = 0
+    reused: int = 0
+    failed: int = 0
+    rate: float = 0.0
+    seconds_left: float | None = None
+    message: str = ""
+
+
+ProgressCallback = Callable[[Progress], None]
+
+
+class Ticker:
+    """Counts finished samples and reports them, with rate and time left."""
+
+    def __init__(self, callback: ProgressCallback | None, totals: dict[str, int]) -> None:
+        """Report to `callback` on runs of `totals` samples per task."""
+        self._callback = callback
+        self._totals = totals
+        self._started: float | None = None
+        self._task = ""
+        self._task_done = 0
+        self.generated = self.reused = self.failed = 0
+
+    def say(self, stage: Stage, message: str, task: str = "") -> None:
+        """Report a change of stage."""
+        if self._callback is not None:
+            self._callback(self._moment(stage, task or self._task, message))
+
+    def start(self, task: str) -> None:
+        """Begin to count the samples of `task`."""
+        self._task, self._task_done = task, 0
+        if self._started is None:
+            self._started = time.monotonic()
+        self.say("generate", "", task)
+
+    def add(self, *, generated: int = 0, reused: int = 0, failed: int = 0) -> None:
+        """Count samples that are finished (`failed` ones are part of neither other number)."""
+        self.generated += generated
+        self.reused += reused
+        self.failed += failed
+        self._task_done += generated + reused + failed
+        self.say("generate", "")
+
+    def _moment(self, stage: Stage, task: str, message: str) -> Progress:
+        total = sum(self._totals.values())
+        fresh = self.generated + self.failed
+        done = fresh + self.reused
+        spent = time.monotonic() - self._started if self._started is not None else 0.0
+        rate = fresh / spent if fresh and spent > 0 else 0.0
+        left = (total - done) / rate if rate else None
+        return Progress(
+            stage=stage,
+            task=task,
+            done=done,
+            total=total,
+            task_done=self._task_done,
+            task_total=self._totals.get(task, 0),
+            reused=self.reused,
+            failed=self.failed,
+            rate=rate,
+            seconds_left=left,
+            message=message,
+        )
