@@ -1,0 +1,1 @@
+"""Metrics: pure functions on numbers, strings, boxes and masks."""
