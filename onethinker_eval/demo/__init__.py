@@ -1,0 +1,15 @@
+"""The embedded demo suite: small made-up twins of the 31 benchmarks, with exact truth.
+
+Scenes of coloured shapes are drawn from a seed and written in the very schemas of the real
+benchmarks. Nothing here imports torch; PyAV is loaded when a clip is encoded.
+
+>>> from onethinker_eval import demo
+>>> "refcoco" in demo.benchmarks()
+True
+"""
+
+from __future__ import annotations
+
+from onethinker_eval.demo.suite import benchmarks, ensure, make, verified, version
+
+__all__ = ["benchmarks", "ensure", "make", "verified", "version"]
