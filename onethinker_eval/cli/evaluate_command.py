@@ -1,0 +1,244 @@
+"""The bare command: check the options, evaluate with live progress, print the summary."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from onethinker_eval.cli.group import given_options
+from onethinker_eval.cli.progress import ProgressView, duration
+from onethinker_eval.cli.terminal import Terminal
+from onethinker_eval.errors import UsageError
+
+if TYPE_CHECKING:
+    from onethinker_eval.harness.settings import Settings
+
+__all__ = ["evaluate"]
+
+_WHAT, _HOW, _WHERE, _SAY = "What to run", "How to ask", "Where results go", "Output"
+
+
+def evaluate(
+    ctx: typer.Context,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="See `models`.", rich_help_panel=_WHAT),
+    ] = None,
+    model_args: Annotated[
+        str | None,
+        typer.Option(
+            "--model_args",
+            metavar="K=V,…",
+            help="The model's settings, e.g. pretrained=DIR.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    tasks: Annotated[
+        str | None,
+        typer.Option(
+            "--tasks",
+            metavar="A,B,…",
+            help="Benchmarks, splits, families, patterns or `all`; see `tasks`.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            metavar="demo|PATH|hub",
+            help="The demo suite, a folder of benchmark files ($ONETHINKER_DATA), or the hub.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            "--limit", metavar="N", help="First N records of each task.", rich_help_panel=_WHAT
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            metavar="P,…",
+            help="Report only these: paper, official, repaired (default: all).",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    include_path: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--include_path",
+            metavar="DIR",
+            help="Folder with task files of your own; may be repeated.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    batch_size: Annotated[
+        str, typer.Option("--batch_size", metavar="N", rich_help_panel=_HOW)
+    ] = "1",
+    gen_kwargs: Annotated[
+        str | None,
+        typer.Option(
+            "--gen_kwargs",
+            metavar="K=V,…",
+            help="Generation settings over the tasks' own (greedy, 8192 new tokens).",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option("--device", metavar="cpu|cuda[:N]", rich_help_panel=_HOW),
+    ] = None,
+    seed: Annotated[str, typer.Option("--seed", metavar="N", rich_help_panel=_HOW)] = "0",
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "--output_path", metavar="DIR", rich_help_panel=_WHERE
+        ),
+    ] = "results",
+    run: Annotated[
+        str | None,
+        typer.Option(
+            "--run",
+            metavar="NAME",
+            help="Name of the run folder (default: made from model and data).",
+            rich_help_panel=_WHERE,
+        ),
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Only errors and the table.", rich_help_panel=_SAY)
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose",
+            help="Library messages, and tracebacks of errors.",
+            rich_help_panel=_SAY,
+        ),
+    ] = False,
+) -> None:
+    """Evaluate; with a subcommand only check that its options did not stray here."""
+    if ctx.invoked_subcommand is not None:
+        _refuse_stray_options(ctx)
+        return
+    settings = _settings(
+        model=model,
+        model_args=model_args or "",
+        tasks=tasks,
+        data=data,
+        limit=limit,
+        batch_size=batch_size,
+        gen_kwargs=gen_kwargs or "",
+        device=device,
+        output=output,
+        run=run or "",
+        protocols=_words(protocol),
+        include_path=tuple(include_path or ()),
+        seed=seed,
+        verbose=verbose,
+    )
+    raise typer.Exit(_run(settings, Terminal(quiet=quiet, verbose=verbose)))
+
+
+def _refuse_stray_options(ctx: typer.Context) -> None:
+    given = given_options(ctx)
+    if given:
+        raise UsageError(
+            f"{', '.join(given)} before the command {ctx.invoked_subcommand!r} has no effect",
+            hint=f"write `onethinker-eval {ctx.invoked_subcommand} …` and its options after it",
+        )
+
+
+def _words(text: str | None) -> tuple[str, ...]:
+    return tuple(word.strip() for word in (text or "").split(",") if word.strip())
+
+
+def _whole(option: str, text: str | None, at_least: int) -> int | None:
+    if text is None:
+        return None
+    if not text.strip().lstrip("-").isdigit() or int(text) < at_least:
+        raise UsageError(f"{option} must be a whole number of at least {at_least}, found {text!r}")
+    return int(text)
+
+
+def _settings(*, model: str | None, tasks: str | None, **options: Any) -> Settings:
+    """Check everything that can be checked before anything heavy is imported."""
+    if not model or not tasks:
+        missing = " and ".join(
+            name for name, value in (("--model", model), ("--tasks", tasks)) if not value
+        )
+        raise UsageError(
+            f"{missing} not given",
+            hint="e.g. --model onethinker-tiny --tasks refcoco,gotk10k --data demo; see --help",
+        )
+    from onethinker_eval.benchmarks import resolve
+    from onethinker_eval.cli.catalogue_commands import data_root
+    from onethinker_eval.cli.model_list import check_model
+    from onethinker_eval.harness.settings import Settings
+
+    wanted = resolve(tasks, options["include_path"])
+    check_model(model)
+    _check_protocols(options["protocols"])
+    named = options.pop("data")
+    root = data_root(named)
+    if root is None:
+        raise UsageError(
+            "no data named",
+            hint="--data demo, --data FOLDER (or $ONETHINKER_DATA), or --data hub",
+        )
+    options["limit"] = _whole("--limit", options["limit"], 1)
+    options["batch_size"] = _whole("--batch_size", options["batch_size"], 1)
+    options["seed"] = _whole("--seed", options["seed"], 0)
+    return Settings(
+        model=model, tasks=tuple(task.id for task in wanted), data=str(root), **options
+    )
+
+
+def _check_protocols(names: tuple[str, ...]) -> None:
+    from onethinker_eval.errors import unknown_name
+
+    known = ("paper", "official", "repaired")
+    for name in names:
+        if name not in known:
+            raise unknown_name("protocol", name, known)
+
+
+def _run(settings: Settings, terminal: Terminal) -> int:
+    """Evaluate, show progress and the summary; return the exit code."""
+    from onethinker_eval.harness.evaluate import evaluate as evaluate_run
+
+    terminal.show_own_warnings()
+    started = time.monotonic()
+    with ProgressView(terminal) as view, _interruptible():
+        try:
+            result = evaluate_run(settings, progress=view)
+        except KeyboardInterrupt:
+            last = view.last
+            done = f"{last.done} of {last.total} samples are kept" if last else "nothing lost"
+            terminal.warn(f"interrupted; {done}: run the same command to go on")
+            return 130
+    from onethinker_eval.cli.summary import print_summary
+
+    print_summary(result, terminal, seconds=time.monotonic() - started)
+    return int(result.exit_code)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """Treat SIGTERM, which schedulers send, like Ctrl-C."""
+
+    def stop(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
