@@ -5,7 +5,7 @@ was found. No rule sees the truth, guesses at random or asks a model. `matches` 
 
 | function | used for | source |
 |---|---|---|
-| `first_character` | OneThinker's own evaluator (VideoMME, MMVU, VideoMMMU, LongVideo-Reason, VideoMathQA) | `eval_bench.py` |
+| `first_character` | the five video sets OneThinker scores itself | OneThinker `eval_bench.py` |
 | `option_inference` | MMMU, MMBench, MMStar, ScienceQA, AI2D, MMT-Bench | VLMEvalKit `can_infer` |
 | `video_holmes` | Video-Holmes | OneThinker's copy of VLMEvalKit |
 | `long_video_bench` | LongVideoBench | VLMEvalKit `extract_characters_regex` |

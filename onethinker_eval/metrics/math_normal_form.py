@@ -39,11 +39,11 @@ _MAX_LAYERS = 8
 
 
 def normal_form(text: str) -> str:
-    """Return the normal form of an answer; two answers with the same form are the same.
+    r"""Return the normal form of an answer; two answers with the same form are the same.
 
-    >>> normal_form(r"$x = \\dfrac{1}{2}$"), normal_form("1/2")
+    >>> normal_form(r"$x = \dfrac{1}{2}$"), normal_form("1/2")
     ('1/2', '1/2')
-    >>> normal_form(r"\\text{Red}"), normal_form("1,200.0 cm"), normal_form(r"\\sqrt3")
+    >>> normal_form(r"\text{Red}"), normal_form("1,200.0 cm"), normal_form(r"\sqrt3")
     ('red', '1200', 'sqrt(3)')
     """
     text = _unwrapped(text.strip())
@@ -72,7 +72,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _fractions_and_roots(text: str) -> str:
-    """Write `\\frac{a}{b}` as a/b and `\\sqrt{a}` as sqrt(a), from the inside out."""
+    r"""Write `\frac{a}{b}` as a/b and `\sqrt{a}` as sqrt(a), from the inside out."""
     text = _FRACTION_OF_DIGITS.sub(r"\\frac{\1}{\2}", text)
     text = _ROOT_OF_DIGIT.sub(r"\\sqrt{\1}", text)
     for _ in range(_MAX_LAYERS):

@@ -103,7 +103,7 @@ def compare(
         return Comparison(True, "normal form")
     try:
         return Comparison(_symbolic(pred, truth, rule, time_limit_s), "symbolic")
-    except _GivenUp as reason:
+    except _GivenUpError as reason:
         if normal_form(pred) == normal_form(truth):
             return Comparison(True, "normal form")
         return Comparison(False, reason.how)
@@ -114,7 +114,7 @@ def _number(text: str) -> Decimal:
     return Decimal(text.replace(",", ""))
 
 
-class _GivenUp(Exception):
+class _GivenUpError(Exception):
     """The symbolic test ended without a verdict; never leaves this module."""
 
     def __init__(self, how: Literal["timeout", "error"]) -> None:
@@ -124,10 +124,10 @@ class _GivenUp(Exception):
 
 @lru_cache(maxsize=8_192)
 def _symbolic(pred: str, truth: str, rule: Rule, time_limit_s: float) -> bool:
-    """Return the worker's verdict; raise `_GivenUp` (which is not remembered) without one."""
+    """Return the worker's verdict; raise `_GivenUpError` (which is not remembered) without one."""
     reply = _WORKER.ask([pred, truth, rule, time_limit_s], time_limit_s)
     if "error" in reply:
-        raise _GivenUp("error")
+        raise _GivenUpError("error")
     return bool(reply["equal"])
 
 
@@ -156,12 +156,12 @@ class _Worker:
                 self._stop()
                 # The next question finds the process started, or nearly.
                 self._launch()
-                raise _GivenUp("timeout") from None
+                raise _GivenUpError("timeout") from None
             except OSError:
                 line = ""
             if not line:
                 self._stop()
-                raise _GivenUp("error")
+                raise _GivenUpError("error")
             reply: dict[str, Any] = json.loads(line)
             return reply
 

@@ -5,10 +5,12 @@ work. Nothing here raises on NaN or infinity; NaN never scores.
 
 | function | definition | source |
 |---|---|---|
-| `mra`, rule `onethinker` | share of θ in {0.50, 0.55 … 0.95} with \\|p−t\\|/\\|t\\| < 1−θ | OneThinker `eval_bench.py` |
-| `mra`, rule `vsi` | the same with ≤, and the error divided by the *signed* target | VSI-Bench `tasks/vsibench/utils.py` |
-| `equal_at` | both rounded (half to even, binary floats) to the same decimals | OneThinker `eval_bench.py` |
-| `within_tolerance` | \\|p−t\\| ≤ max(absolute, relative · \\|t\\|) | common practice |
+| `mra` (`onethinker`) | share of θ in 0.5, 0.55 … 0.95: abs(p − t) / abs(t) < 1 − θ | `eval_bench.py` |
+| `mra` (`vsi`) | the same with ≤ and the error divided by the *signed* target | VSI-Bench |
+| `equal_at` | both round to the same decimals, half to even, on binary floats | `eval_bench.py` |
+| `within_tolerance` | abs(p − t) ≤ max(absolute, relative · abs(t)) | common practice |
+
+`eval_bench.py` is OneThinker's evaluator; VSI-Bench's is `lmms_eval/tasks/vsibench/utils.py`.
 """
 
 from __future__ import annotations

@@ -6,12 +6,14 @@ is the truth, and an error rate divides by *its* length. Every rate is a fractio
 
 | function | definition | source |
 |---|---|---|
-| `wer`, `word_edits` | Levenshtein distance of whitespace tokens / reference tokens | OneThinker `eval_bench.py`; equals jiwer after `" ".join(text.split())` |
-| `cer`, `character_edits` | the same on characters, whitespace runs counted as one blank | jiwer |
-| `ocr_accuracy` | 1 − WER, clipped to 0..1 | OneThinker `eval_bench.py` |
+| `wer`, `word_edits` | edit distance of whitespace tokens / reference tokens | OneThinker, jiwer |
+| `cer`, `character_edits` | the same on characters, a run of whitespace counting as one | jiwer |
+| `ocr_accuracy` | 1 − WER, clipped to 0..1 | OneThinker |
 | `rouge` | ROUGE-1, -2, -L: precision, recall, F1 | Lin 2004; equals rouge-score 0.1.2 |
-| `open_ended` | mean F1 of the three with stemmer | OneThinker `eval_bench.py` |
+| `open_ended` | mean F1 of the three with stemmer | OneThinker |
 
+OneThinker stands for its `eval_bench.py`. jiwer splits at blanks only: the rates equal its own
+after `" ".join(text.split())`.
 Case and punctuation count in the error rates and do not in ROUGE. An empty reference has
 length 1 in a rate, so a rate is always finite.
 """
@@ -103,11 +105,11 @@ class Rouge(NamedTuple):
 
 
 def word_edits(reference: str, hypothesis: str) -> Edits:
-    """Count the word insertions, deletions and substitutions that lead to the reference.
+    r"""Count the word insertions, deletions and substitutions that lead to the reference.
 
     Words are what `str.split()` gives: any Unicode whitespace separates them.
 
-    >>> word_edits("the cat sat", "the  cat\\nsat down")
+    >>> word_edits("the cat sat", "the  cat\nsat down")
     Edits(edits=1, units=3)
     """
     from rapidfuzz.distance import Levenshtein
