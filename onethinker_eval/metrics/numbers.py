@@ -5,8 +5,8 @@ work. Nothing here raises on NaN or infinity; NaN never scores.
 
 | function | definition | source |
 |---|---|---|
-| `mra` (`onethinker`) | share of θ = 0.5, 0.55 … 0.95 with error / abs(t) < 1 − θ | `eval_bench.py` |
-| `mra` (`vsi`) | the same with ≤ and the error divided by the *signed* target | VSI-Bench |
+| `mra` (`onethinker`) | share of θ in 0.5, 0.55 … 0.95: relative error < 1 − θ | `eval_bench.py` |
+| `mra` (`vsi`) | the same with ≤, the error over the *signed* target | VSI-Bench |
 | `equal_at` | both round to the same decimals, half to even, on binary floats | `eval_bench.py` |
 | `within_tolerance` | abs(p − t) ≤ max(absolute, relative · abs(t)) | common practice |
 
