@@ -1,0 +1,207 @@
+"""One call from settings to scored results: `evaluate(settings)`.
+
+Everything cheap that can go wrong (names, data, run folder, changed settings) is checked before
+the model is loaded; a run whose samples are all finished never loads it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from onethinker_eval import readers
+from onethinker_eval.benchmarks import Task, resolve
+from onethinker_eval.errors import DataError, OneThinkerError
+from onethinker_eval.harness import environment
+from onethinker_eval.harness.asking import profile_digest, text_of
+from onethinker_eval.harness.fingerprints import MediaDigests, digest
+from onethinker_eval.harness.progress import ProgressCallback, Ticker
+from onethinker_eval.harness.results import RunResult, finish_run
+from onethinker_eval.harness.run_folder import RunFolder, record_digest
+from onethinker_eval.harness.sample_key import SampleKeys, model_identity
+from onethinker_eval.harness.settings import Settings, parse_arguments, without_secrets
+from onethinker_eval.harness.task_data import prepared, write_data_file
+from onethinker_eval.harness.weights import weights_fingerprint
+from onethinker_eval.paths import cache_dir
+from onethinker_eval.records import Record
+
+__all__ = ["NO_LIMIT", "evaluate"]
+
+NO_LIMIT = 1 << 53
+"""The limit of a run without one: larger than any other, so that a limit may grow to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One task of the run: its records, the questions made from them, and unusable samples."""
+
+    task: Task
+    records: tuple[Record, ...]
+    texts: tuple[str, ...]
+    unreadable: tuple[DataError, ...]
+    generation: dict[str, Any]
+
+
+def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) -> RunResult:
+    """Run `settings` to its end, resuming what its folder holds, and score the replies.
+
+    `progress` is called with a `Progress` at each change. Raises `UsageError`, `DataError`,
+    `RunError` or `MissingPart`; a sample that fails does not raise, it is listed in the result.
+    """
+    rank, world = environment.distributed_rank(), environment.world_size()
+    works = [_load(task, settings) for task in resolve(settings.tasks, settings.include_path)]
+    ticker = Ticker(progress, {w.task.id: len(w.records) + len(w.unreadable) for w in works})
+    with RunFolder(settings, rank=rank, world=world) as folder:
+        for work in works:
+            folder.check(work.task.id, work.records)
+        ticker.say("model", "reading the weights")
+        weights = weights_fingerprint(settings.model, settings.model_args)
+        folder.begin(_identity(settings, works, weights))
+        media = MediaDigests(cache_dir() / "media_digests.jsonl")
+        identity = model_identity(settings.model, settings.model_args, weights)
+        keys = {w.task.id: SampleKeys(w.task.id, identity, w.generation, media) for w in works}
+        pending = works if world > 1 else _pending(folder, works, keys, ticker)
+        if pending:
+            _generate(settings, folder, pending, keys, ticker)
+        media.save()
+        if rank != 0:
+            return RunResult(folder.path, ticker.generated, ticker.reused)
+        for work in works:
+            folder.record_unreadable(work.task, work.unreadable)
+        ticker.say("score", "")
+        return finish_run(folder, settings, [work.task for work in works], ticker)
+
+
+def _load(task: Task, settings: Settings) -> _Work:
+    records: list[Record] = []
+    unreadable: list[DataError] = []
+    items = readers.iterate(task, settings.data)
+    for item in itertools.islice(items, settings.limit):
+        if isinstance(item, DataError):
+            unreadable.append(item)
+        else:
+            records.append(item)
+    if not records:
+        if unreadable:
+            raise unreadable[0]
+        raise DataError(f"{task.name} has no record under {settings.data}")
+    generation = {**task.generation, **parse_arguments(settings.gen_kwargs, "--gen_kwargs")}
+    texts = tuple(text_of(task, record) for record in records)
+    return _Work(task, tuple(records), texts, tuple(unreadable), generation)
+
+
+def _identity(settings: Settings, works: Sequence[_Work], weights: str) -> dict[str, Any]:
+    """Return what decides the replies of a run, for the manifest to compare."""
+    tasks = {}
+    for work in works:
+        data = digest([record_digest(record.to_json()) for record in work.records])
+        tasks[work.task.id] = {
+            "prompts": profile_digest(work.task),
+            "generation": {key: str(value) for key, value in work.generation.items()},
+            "limit": settings.limit if settings.limit is not None else NO_LIMIT,
+            "info": {
+                "benchmark": work.task.benchmark,
+                "split": work.task.split,
+                "version": work.task.version,
+                "records": len(work.records),
+                "unreadable": len(work.unreadable),
+                "data": data,
+            },
+        }
+    model = {
+        "name": settings.model,
+        "arguments": without_secrets(settings.model_args),
+        "weights": weights,
+    }
+    return {"model": model, "seed": settings.seed, "tasks": tasks}
+
+
+def _pending(
+    folder: RunFolder, works: Sequence[_Work], keys: dict[str, SampleKeys], ticker: Ticker
+) -> list[_Work]:
+    """Return the tasks with samples to do; what the others hold counts as reused."""
+    left = []
+    for work in works:
+        with folder.journal(work.task.id) as journal:
+            if all(record.id in journal.finished for record in work.records):
+                ticker.start(work.task.id)
+                for record, text in zip(work.records, work.texts, strict=True):
+                    journal.verify(record, _key(keys[work.task.id], record, text))
+                ticker.add(reused=len(work.records))
+            else:
+                left.append(work)
+    return left
+
+
+def _key(keys: SampleKeys, record: Record, text: str) -> str | None:
+    """Return the key, or None if a medium cannot be read (any more)."""
+    try:
+        return keys(record, text)
+    except OneThinkerError:
+        return None
+
+
+def _generate(
+    settings: Settings,
+    folder: RunFolder,
+    works: Sequence[_Work],
+    keys: dict[str, SampleKeys],
+    ticker: Ticker,
+) -> None:
+    """Load the model and let lmms-eval run the tasks, one a call, through the journal."""
+    ticker.say("model", f"loading {settings.model}")
+    environment.prepare(verbose=settings.verbose)
+    from onethinker_eval.harness.model_loading import check_model_name, load_model
+
+    check_model_name(settings.model)
+    from onethinker_eval.harness.proxy import JournalledModel, TaskRun
+    from onethinker_eval.harness.task_manager import RunTaskManager
+
+    model = JournalledModel(load_model(settings))
+    files = {work.task.id: write_data_file(work.task, work.records) for work in works}
+    with prepared(files, settings.include_path):
+        manager = RunTaskManager(files, settings.include_path)
+        for work in works:
+            ticker.start(work.task.id)
+            with folder.journal(work.task.id) as journal:
+                model.attend(
+                    TaskRun(
+                        records=work.records,
+                        texts=work.texts,
+                        journal=journal,
+                        keys=keys[work.task.id],
+                        ticker=ticker,
+                        batch_size=settings.batch_size,
+                        chunk=settings.chunk,
+                    )
+                )
+                _run_task(settings, model, work.task, manager)
+
+
+def _run_task(settings: Settings, model: Any, task: Task, manager: Any) -> None:
+    from argparse import Namespace
+
+    from lmms_eval.evaluator import simple_evaluate
+
+    # A namespace is given because without one lmms-eval reads every document, media and all, a
+    # second time; `reasoning_tags=None` leaves the thinking in the replies.
+    simple_evaluate(
+        model=model,
+        model_args="",
+        tasks=[task.id],
+        task_manager=manager,
+        batch_size=settings.batch_size,
+        gen_kwargs=settings.gen_kwargs or None,
+        log_samples=False,
+        bootstrap_iters=0,
+        process_docs_parallel=1,
+        random_seed=settings.seed,
+        numpy_random_seed=settings.seed,
+        torch_random_seed=settings.seed,
+        verbosity="DEBUG" if settings.verbose else "ERROR",
+        cli_args=Namespace(
+            process_with_media=False, reasoning_tags=None, agentic_trace_mode="basic"
+        ),
+    )

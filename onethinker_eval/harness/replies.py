@@ -1,0 +1,157 @@
+"""The reply journal of a run: `replies/<task>.jsonl`, one line per finished or failed sample.
+
+A line is written when its sample is finished and never changed. When a sample has several lines
+(it failed and was tried again), a reply wins over a failure, and the later line over the earlier.
+Processes that share a run write a part each (`<task>.rank<k>.jsonl`); readers merge the parts.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import orjson
+
+from onethinker_eval.errors import DataError, RunError
+from onethinker_eval.files import Journal, read_journal, write_atomic
+from onethinker_eval.records import Record
+
+__all__ = ["Reply", "TaskJournal", "drop_lines", "merged_lines", "parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of one sample: a reply, or the kind and the one-line message of a failure.
+
+    `seconds` is the sample's share of the time its batch took; token counts are `None` where
+    the model does not report them.
+    """
+
+    text: str | None
+    failure: tuple[str, str] | None = None
+    seconds: float = 0.0
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is a reply."""
+        return self.failure is None
+
+    def line(self, key: str, record: Record) -> dict[str, Any]:
+        """Return the journal line of this outcome for `record` under the sample `key`."""
+        error = None
+        if self.failure is not None:
+            error = {"kind": self.failure[0], "message": self.failure[1]}
+        return {
+            "key": key,
+            "id": record.id,
+            "status": "ok" if self.ok else "failed",
+            "reply": self.text if self.ok else None,
+            "error": error,
+            "record": record.to_json(),
+            "seconds": round(self.seconds, 4),
+            "tokens": {"in": self.tokens_in, "out": self.tokens_out},
+        }
+
+
+def parts(folder: Path, task: str) -> list[Path]:
+    """Return the journal files of `task` in the run `folder` that exist, main file first."""
+    replies = folder / "replies"
+    main = replies / f"{task}.jsonl"
+    found = [main] if main.exists() else []
+    return found + sorted(replies.glob(f"{task}.rank*.jsonl"))
+
+
+def merged_lines(folder: Path, task: str) -> Iterator[dict[str, Any]]:
+    """Yield the line that counts for each sample of `task`, in order of first appearance.
+
+    Raises `DataError` naming file and line for damage other than a torn last line.
+    """
+    best: dict[str, dict[str, Any]] = {}
+    for path in parts(folder, task):
+        for _, line in read_journal(path):
+            identity = _identity(line, path)
+            known = best.get(identity)
+            if known is None or line["status"] == "ok" or known["status"] != "ok":
+                best[identity] = line
+    yield from best.values()
+
+
+def drop_lines(folder: Path, task: str, ids: set[str]) -> None:
+    """Take the lines of samples `ids` out of the journal of `task`, each file atomically."""
+    for path in parts(folder, task):
+        lines = [line for _, line in read_journal(path)]
+        kept = [line for line in lines if line.get("id") not in ids]
+        if len(kept) < len(lines):
+            write_atomic(path, b"".join(orjson.dumps(line) + b"\n" for line in kept))
+
+
+def _identity(line: dict[str, Any], path: Path) -> str:
+    for field in ("id", "key", "status", "reply", "record"):
+        if field not in line:
+            raise DataError(
+                "the field is missing",
+                file=str(path),
+                record=line.get("id"),
+                field=field,
+                fix="this is not a reply journal, or it was changed by hand",
+            )
+    return str(line["id"])
+
+
+class TaskJournal:
+    """The journal of one task, open for appending, with what earlier sessions finished."""
+
+    def __init__(self, folder: Path, task: str, *, rank: int = 0, world: int = 1) -> None:
+        """Use the journal of `task` in the run `folder`, writing this rank's part."""
+        name = f"{task}.jsonl" if world == 1 else f"{task}.rank{rank}.jsonl"
+        self._folder, self._task = folder, task
+        self._journal = Journal(folder / "replies" / name)
+        self.finished: dict[str, tuple[str, str]] = {}
+        self.failed: set[str] = set()
+
+    def __enter__(self) -> TaskJournal:
+        # Opening cuts a torn last line off, with a warning; reading then finds whole lines, but
+        # for the parts of ranks that are writing at this moment: theirs is no business of ours.
+        self._journal.__enter__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for line in merged_lines(self._folder, self._task):
+                if line["status"] == "ok":
+                    self.finished[line["id"]] = (line["key"], line["reply"])
+                else:
+                    self.failed.add(line["id"])
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._journal.__exit__(kind, value, trace)
+
+    def verify(self, record: Record, key: str | None) -> str:
+        """Return the stored reply of a finished `record` after a check of its sample key.
+
+        `None` for a key that cannot be made any more (a medium has gone): the reply stands.
+        Raises `RunError` for another key.
+        """
+        stored, reply = self.finished[record.id]
+        if key is not None and key != stored:
+            raise RunError(
+                f"{record.origin or record.id}: the stored reply was made from another question, "
+                "medium or generation setting",
+                hint="the data changed since; give a new --run name",
+            )
+        return reply
+
+    def append(self, lines: list[dict[str, Any]]) -> None:
+        """Force `lines` to disk together; raises `RunError` when that fails."""
+        if lines:
+            self._journal.append(*lines)

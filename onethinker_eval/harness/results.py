@@ -1,0 +1,71 @@
+"""What a run ends with: counts, failures, and the metrics made from its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from onethinker_eval.benchmarks import Task
+from onethinker_eval.harness.replies import merged_lines
+
+if TYPE_CHECKING:
+    from onethinker_eval.harness.progress import Ticker
+    from onethinker_eval.harness.run_folder import RunFolder
+    from onethinker_eval.harness.settings import Settings
+
+__all__ = ["Failure", "RunResult", "failures_of", "finish_run"]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A sample without a reply: which, and why, in one line that names file and record."""
+
+    task: str
+    id: str
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """The end of a run.
+
+    `generated` and `reused` count samples answered in this session and before it. `metrics` are
+    the rows of metrics.csv; empty on ranks other than the first.
+    """
+
+    folder: Path
+    generated: int
+    reused: int
+    failures: tuple[Failure, ...] = ()
+    metrics: tuple[Any, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every sample was scored, 1 when some failed."""
+        return 1 if self.failures else 0
+
+
+def failures_of(folder: Path, tasks: Sequence[Task]) -> tuple[Failure, ...]:
+    """Return the failed samples of `tasks` that the journal of `folder` holds."""
+    return tuple(
+        Failure(task.id, str(line["id"]), line["error"]["kind"], line["error"]["message"])
+        for task in tasks
+        for line in merged_lines(folder, task.id)
+        if line["status"] != "ok"
+    )
+
+
+def finish_run(
+    folder: RunFolder, settings: Settings, tasks: Sequence[Task], ticker: Ticker
+) -> RunResult:
+    """Score what the journal holds, write the result files, and close the session."""
+    failures = failures_of(folder.path, tasks)
+    metrics: tuple[Any, ...] = ()
+    folder.finish(
+        {"generated": ticker.generated, "reused": ticker.reused, "failed": len(failures)}
+    )
+    ticker.say("done", "")
+    return RunResult(folder.path, ticker.generated, ticker.reused, failures, metrics)

@@ -1,0 +1,48 @@
+"""The key of a sample: equal keys mean that the same question was put to the same model.
+
+It is a SHA-256 over task id, rendered messages (each medium replaced by the digest of its bytes),
+generation settings and the identity of the model: its name, its arguments without secrets, and
+the fingerprint of its weights. Paths, batch size and device do not count: data may move, and a
+run may be finished on another machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from onethinker_eval.harness.fingerprints import MediaDigests, canonical, digest
+from onethinker_eval.harness.settings import without_secrets
+from onethinker_eval.records import Record
+
+__all__ = ["SampleKeys", "model_identity"]
+
+
+def model_identity(name: str, arguments: str, weights: str) -> str:
+    """Return the digest of what answers: model name, arguments (no secrets), weights."""
+    return digest(name, without_secrets(arguments), weights)
+
+
+class SampleKeys:
+    """Makes the keys of one task's samples for one model."""
+
+    def __init__(
+        self, task: str, identity: str, generation: Mapping[str, Any], media: MediaDigests
+    ) -> None:
+        """Prepare for `task`, a model `identity` and its generation settings.
+
+        `media` hashes the files.
+        """
+        self._prefix = hashlib.sha256(canonical([task, identity, dict(generation)]))
+        self._media = media
+
+    def __call__(self, record: Record, text: str) -> str:
+        """Return the key of `record` asked as `text` after its media.
+
+        Raises `DataError` naming the file when a medium cannot be read.
+        """
+        shown = [[medium.kind, self._media(medium.path)] for medium in record.media]
+        state = self._prefix.copy()
+        state.update(canonical([shown, text]))
+        return state.hexdigest()
