@@ -40,17 +40,23 @@ def task_values(
         raise DataError("expected a mapping", file=str(path), field="metadata")
     task_id = content["task"]
     values = dict(raw)
+    # lmms-eval copies metadata over a request's own fields, `split` among them: hence `subset`.
+    if strict and "split" in values:
+        raise DataError("is called `subset` here", file=str(path), field="metadata.split")
+    values["split"] = values.pop("subset", None)
     if not strict:
-        defaults = {"benchmark": task_id, "split": "", "family": "other", "title": task_id}
+        defaults = {"benchmark": task_id, "family": "other", "title": task_id}
         values = {**defaults, "problem_type": "", "data_type": "", **values}
+        values["split"] = values["split"] or ""
     for key in values:
         if key not in known and strict:
             hint = str(unknown_name("key", key, sorted(known)))
             raise DataError(hint, file=str(path), field=f"metadata.{key}")
     for key in _REQUIRED:
         if not isinstance(values.get(key), str):
+            name = "subset" if key == "split" else key
             raise DataError(
-                "expected a text", file=str(path), field=f"metadata.{key}", fix="add it"
+                "expected a text", file=str(path), field=f"metadata.{name}", fix="add it"
             )
     kept = {key: _shape(values[key], key, path) for key in values if key in known}
     kept["generation"] = MappingProxyType(dict(content.get("generation_kwargs") or {}))
