@@ -155,8 +155,7 @@ def ngram_precision(prediction: str, references: Sequence[str], n: int = 2) -> P
     """Count the n-grams of a caption that occur in its references, each as often as there.
 
     Case counts, tokens are those of mteval-v13a. With one reference and n = 2 this is the
-    "B2" column of MMSci (a precision; no brevity penalty, no geometric mean), as the library
-    `evaluate` computes it.
+    "B2" column of MMSci (a precision; no brevity penalty, no geometric mean).
 
     >>> ngram_precision("a red cat sat.", ["A red cat sat there."]).value
     0.5
