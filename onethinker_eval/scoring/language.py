@@ -1,0 +1,176 @@
+"""Scores of letters, numbers, formulas and texts.
+
+| type | paper (`eval_bench.py` or the bundled VLMEvalKit) | official and repaired |
+|---|---|---|
+| multiple choice | first character; where the benchmark went through VLMEvalKit
+  (`_PAPER_RULES`), its rule | the benchmark's own rule, else one exact letter |
+| numerical | equal at two decimals | the same |
+| regression | MRA with strict limits | MRA of VSI-Bench |
+| math | math-verify | the same; `repaired` on normalised formulas too |
+| OCR | 1 − WER, clipped | the same; WER and CER pooled beside it |
+| open-ended | mean F1 of ROUGE-1, -2, -L | the same for every script |
+| caption | METEOR (ROUGE-L beside it) | the same |
+
+A sample whose gold and answer are both empty never scores: an empty truth is an error of the data.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from string import ascii_uppercase
+
+from onethinker_eval.errors import DataError, unknown_name
+from onethinker_eval.metrics import choices, numbers, text
+from onethinker_eval.scoring.case import Case, Unscorable
+from onethinker_eval.scoring.result import Measured
+
+__all__ = ["CHOICE_RULES", "LANGUAGE_MISSES", "LANGUAGE_RULES", "option_table"]
+
+_PAPER_RULES = frozenset({"option_inference", "video_holmes", "long_video_bench"})
+_OPTION = re.compile(r"\s*\(?([A-Za-z])(?:[).:、]\s*|\s+|$)(.*)", re.DOTALL)
+_LETTER = re.compile(r"\(?([A-Za-z])(?:[).:、\s]|$)")
+
+CHOICE_RULES = (
+    "exact",
+    "first_character",
+    "option_inference",
+    "video_holmes",
+    "long_video_bench",
+)
+"""Names a task file may give as `choice_rule`; "" is `exact`."""
+
+
+def option_table(options: Sequence[str]) -> dict[str, str]:
+    """Return letter → text of option lines; lines without letters are lettered in order.
+
+    >>> option_table(["A. red", "(B) blue"]), option_table(["red", "blue"])
+    ({'A': 'red', 'B': 'blue'}, {'A': 'red', 'B': 'blue'})
+    """
+    found = [_OPTION.match(line) for line in options]
+    letters = [match[1].upper() if match else "" for match in found]
+    if letters == list(ascii_uppercase[: len(letters)]):
+        return {match[1].upper(): match[2].strip() for match in found if match}
+    return dict(zip(ascii_uppercase, (line.strip() for line in options), strict=False))
+
+
+def _truth_letter(case: Case) -> str:
+    """Return the right letter; the truth may be "B", "b. blue" or an option's text."""
+    match = _LETTER.match(case.truth)
+    if match:
+        return match[1].upper()
+    folded = case.truth.casefold()
+    for letter, option in option_table(case.options).items():
+        if option.casefold() == folded:
+            return letter
+    raise DataError(
+        f"the truth of a multiple choice record must be an option, found {case.truth!r}",
+        field="truth",
+        fix="mend the record",
+    )
+
+
+def _choice(case: Case) -> Measured:
+    rule = case.choice_rule
+    plain = rule in ("", "exact") or case.protocol == "repaired"
+    if plain or (case.protocol == "paper" and rule not in _PAPER_RULES):
+        return _right(str(case.answer.value) == _truth_letter(case))
+    if rule not in CHOICE_RULES:
+        raise unknown_name("choice rule", rule, CHOICE_RULES)
+    choice, truth = _by_rule(case, rule)
+    if choice.how == "none":
+        raise Unscorable("no_option")
+    return _right(choices.matches(choice, truth))
+
+
+def _by_rule(case: Case, rule: str) -> tuple[choices.Choice, str]:
+    answer = case.answer.text
+    if rule == "first_character":
+        return choices.first_character(answer), _truth_letter(case)
+    if rule == "video_holmes":
+        return choices.video_holmes(answer), _truth_letter(case)
+    if rule == "long_video_bench":
+        options = option_table(case.options)
+        return choices.long_video_bench(answer, options), _truth_letter(case)
+    if not case.options:
+        # VLMEvalKit turns an open question into "the truth, or anything else".
+        return choices.option_inference(answer, choices.open_question_options(case.truth)), "A"
+    return choices.option_inference(answer, option_table(case.options)), _truth_letter(case)
+
+
+def _right(right: bool) -> Measured:
+    accuracy = 1.0 if right else 0.0
+    return accuracy, {"accuracy": accuracy}, {"n": 1, "accuracy": int(right)}
+
+
+def _graded(accuracy: float) -> Measured:
+    return accuracy, {"accuracy": accuracy}, {"n": 1, "accuracy": accuracy}
+
+
+def _numerical(case: Case) -> Measured:
+    value = case.answer.value
+    return _right(isinstance(value, float) and numbers.equal_at(value, case.truth, 2))
+
+
+def _regression(case: Case) -> Measured:
+    rule = "onethinker" if case.protocol == "paper" else "vsi"
+    accuracy = numbers.mra(case.answer.value, case.truth, rule=rule)  # type: ignore[arg-type]
+    return accuracy, {"MRA": accuracy}, {"n": 1, "accuracy": accuracy}
+
+
+def _math(case: Case) -> Measured:
+    from onethinker_eval.metrics import mathematics
+
+    rule = "repaired" if case.protocol == "repaired" else "paper"
+    verdict = mathematics.equivalent(
+        str(case.answer.value), case.truth, time_limit_s=case.time_limit_s, rule=rule
+    )
+    return _right(verdict)
+
+
+def _ocr(case: Case) -> Measured:
+    return _ocr_measured(case, str(case.answer.value))
+
+
+def _ocr_measured(case: Case, answer: str) -> Measured:
+    words = text.word_edits(case.truth, answer)
+    characters = text.character_edits(case.truth, answer)
+    accuracy = max(0.0, min(1.0, 1.0 - words.rate))
+    components = {"accuracy": accuracy, "WER": words.rate, "CER": characters.rate}
+    return (
+        accuracy,
+        components,
+        {
+            "n": 1,
+            "accuracy": accuracy,
+            "word edits": words.edits,
+            "words": words.units,
+            "character edits": characters.edits,
+            "characters": characters.units,
+        },
+    )
+
+
+def _open_ended(case: Case) -> Measured:
+    rule = case.protocol
+    accuracy = text.open_ended(case.truth, str(case.answer.value), rule=rule)
+    accuracy = max(0.0, min(1.0, accuracy))
+    return accuracy, {"ROUGE": accuracy}, {"n": 1, "accuracy": accuracy}
+
+
+LANGUAGE_RULES: Mapping[str, Callable[[Case], Measured]] = {
+    "multiple choice": _choice,
+    "numerical": _numerical,
+    "regression": _regression,
+    "math": _math,
+    "ocr": _ocr,
+    "open-ended": _open_ended,
+    "caption": _open_ended,
+}
+"""The rule of each language type; its answer was read."""
+
+LANGUAGE_MISSES: Mapping[str, Callable[[Case], Measured]] = {
+    **dict.fromkeys(LANGUAGE_RULES, lambda _: _right(False)),
+    "ocr": lambda case: _ocr_measured(case, ""),
+}
+"""What an unreadable answer counts."""
