@@ -29,10 +29,10 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png_bytes(pixels: Rgb) -> bytes:
-    """Return H×W×3 uint8 pixels as a PNG file, with a palette when 256 colours are enough.
+    r"""Return H×W×3 uint8 pixels as a PNG file, with a palette when 256 colours are enough.
 
     >>> png_bytes(np.zeros((2, 3, 3), dtype=np.uint8))[:4]
-    b'\\x89PNG'
+    b'\x89PNG'
     """
     height, width, _ = pixels.shape
     flat = pixels.astype(np.uint32)

@@ -165,7 +165,8 @@ def _most_colour(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     if len(ranked) < 2 or values.count(ranked[0]) == values.count(ranked[1]):
         return None
     wrong = [*ranked[1:], *dice.shuffled([c for c in COLOURS if c not in ranked])][:4]
-    thought = f"{ranked[0].capitalize()} occurs {values.count(ranked[0])} times, more than the rest."
+    times = values.count(ranked[0])
+    thought = f"{ranked[0].capitalize()} occurs {times} times, more than any other colour."
     return Query("comparison", "Which colour occurs most often?", ranked[0], tuple(wrong), thought)
 
 

@@ -102,7 +102,7 @@ def shape_mask(shape: str, size: int) -> Mask:
     else:
         raise ValueError(f"unknown shape {shape!r}; known: {', '.join((*SHAPES, PERSON))}")
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    trimmed = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    trimmed: Mask = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     trimmed.flags.writeable = False
     return trimmed
 
@@ -120,7 +120,7 @@ def painted(shape: str, size: int, colour: str, fill: str) -> Rgb:
     solid = np.pad(mask, 1)
     inner = solid[:-2, 1:-1] & solid[2:, 1:-1] & solid[1:-1, :-2] & solid[1:-1, 2:]
     pixels[mask & ~inner] = base * 0.35
-    result = pixels.astype(np.uint8)
+    result: Rgb = pixels.astype(np.uint8)
     result.flags.writeable = False
     return result
 
@@ -153,6 +153,6 @@ def ground(kind: str, width: int, height: int, seed: int) -> Rgb:
         level = np.where(joint, 16, -4)
     else:
         raise ValueError(f"unknown ground {kind!r}; known: {', '.join(GROUNDS)}")
-    pixels = np.clip(tone + level[:, :, None], 0, 255).astype(np.uint8)
+    pixels: Rgb = np.clip(tone + level[:, :, None], 0, 255).astype(np.uint8)
     pixels.flags.writeable = False
     return pixels

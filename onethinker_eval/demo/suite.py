@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
@@ -88,13 +88,11 @@ def ensure(progress: Progress | None = None) -> Path:
     if verified(target):
         return target
     home.mkdir(parents=True, exist_ok=True)
-    made = Path(tempfile.mkdtemp(prefix=f".{version()}.", dir=home))
+    workshop = Path(tempfile.mkdtemp(prefix=f".{version()}.", dir=home))
     try:
-        os.chmod(made, 0o755)
-        make(made, progress=progress)
-        _move_into_place(made, target)
+        _move_into_place(make(workshop / "suite", progress=progress), target)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(workshop, ignore_errors=True)
     return target
 
 
@@ -118,10 +116,8 @@ def _move_into_place(made: Path, target: Path) -> None:
             if verified(target):
                 return
             grave = Path(tempfile.mkdtemp(prefix=".old.", dir=target.parent))
-            try:
+            with suppress(FileNotFoundError):
                 target.rename(grave / "suite")
-            except FileNotFoundError:
-                pass
             shutil.rmtree(grave, ignore_errors=True)
     raise UsageError(f"{target}: cannot put the demo suite in place; remove this folder")
 

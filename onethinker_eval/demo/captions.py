@@ -1,0 +1,55 @@
+"""Captions told from the scene itself: what is there, where it is, what happens in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from onethinker_eval.demo.clip_queries import told
+from onethinker_eval.demo.motion import Timeline
+from onethinker_eval.demo.queries import plural
+from onethinker_eval.demo.referring import Seen
+
+__all__ = ["clip_caption", "clip_facts", "scene_caption", "where"]
+
+_THIRDS = (0.36, 0.64)
+
+
+def where(body: Seen) -> str:
+    """Return the place of a body in words, such as "at the top left" or "in the middle"."""
+    vertical = "top" if body.y < _THIRDS[0] else "bottom" if body.y > _THIRDS[1] else ""
+    across = "left" if body.x < _THIRDS[0] else "right" if body.x > _THIRDS[1] else ""
+    if not vertical and not across:
+        return "in the middle"
+    if not vertical:
+        return f"on the {across}"
+    return f"at the {vertical} {across}".rstrip()
+
+
+def scene_caption(bodies: Sequence[Seen], ground: str) -> str:
+    """Return a caption with the number of shapes, each one's looks and place, and the ground."""
+    parts = []
+    for body in sorted(bodies, key=lambda b: (round(b.y, 1), b.x)):
+        fill = "striped " if body.fill == "striped" else ""
+        article = "an" if fill == "" and body.colour == "orange" and not body.grade else "a"
+        parts.append(f"{article} {body.grade} {fill}{body.colour} {body.shape} {where(body)}")
+    listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return f"{plural('shape', len(bodies))} on a {ground} ground: {listed}.".capitalize()
+
+
+def clip_caption(line: Timeline) -> str:
+    """Return what happens in a clip, event after event."""
+    names = [f"a {b.colour} {b.shape}".replace("a orange", "an orange") for b in line.scene.bodies]
+    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
+    steps = [told(line, event) for event in line.events]
+    story = ". Then ".join(steps)
+    return f"The clip shows {listed}. {story[0].upper()}{story[1:]}."
+
+
+def clip_facts(line: Timeline) -> tuple[tuple[str, str], ...]:
+    """Return questions with short answers that the caption of a clip settles."""
+    first, last = line.events[0], line.events[-1]
+    return (
+        ("How many shapes are in the clip?", str(len(line.scene.bodies))),
+        ("What happens first?", told(line, first)),
+        ("What happens last?", told(line, last)),
+    )
