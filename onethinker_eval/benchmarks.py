@@ -110,11 +110,12 @@ class Task:
     sources: tuple[Mapping[str, Any], ...] = ()
     headline: Mapping[str, str] = field(default_factory=dict)
     protocols: tuple[str, ...] = ("paper", "official", "repaired")
-    prompt: str = "schema"
+    prompt: str = ""
     generation: Mapping[str, Any] = field(default_factory=dict)
     frames: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, float] = field(default_factory=dict)
     choice_rule: str = ""
+    span_rule: str = ""
     average: str = "micro"
     breakdown: str = ""
     judge: str = ""
