@@ -44,12 +44,15 @@ def _literals(path: Path) -> dict[str, Any]:
         raise DataError(f"cannot be read as Python: {error}", file=str(path)) from error
     found: dict[str, Any] = {}
     for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else []
-        if isinstance(node, ast.AnnAssign) and node.value is not None:
-            targets = [node.target]
+        if isinstance(node, ast.Assign):
+            targets, value = node.targets, node.value
+        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+            targets, value = [node.target], node.value
+        else:
+            continue
         for target in targets:
             if isinstance(target, ast.Name) and target.id in _NAMES:
-                found[target.id] = _value(node.value, path, target.id)  # type: ignore[union-attr]
+                found[target.id] = _value(value, path, target.id)
     for name in _NAMES:
         if name not in found:
             raise DataError(f"no {name} at the top level", file=str(path), fix="see docs/data.md")

@@ -158,8 +158,9 @@ def _interleave(media: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
 def render(
     record: Record, task: Task | None = None, profile: Profile | None = None
 ) -> list[dict[str, Any]]:
-    """Return the chat messages for `record`: a system message if the profile has one, then one
-    user message of media and text.
+    """Return the chat messages for `record`.
+
+    A system message comes first if the profile has one, then one user message of media and text.
     """
     chosen = profile or load_profile()
     parts = content(record, text_of(record, task, chosen))
@@ -178,9 +179,8 @@ def _read_yaml(path: Path) -> Profile:
 def _parse_yaml(path: Path, _changed: int) -> Profile:
     import yaml
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        values = yaml.load(path.read_bytes(), Loader=loader)
+        values = yaml.safe_load(path.read_bytes())
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read as YAML: {error}", file=str(path)) from error
     if not isinstance(values, dict):

@@ -12,6 +12,7 @@ import importlib.util
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,9 +77,10 @@ Work = Callable[[Source], _Result]
 
 def open_video(path: str, name: str) -> Source:
     """Open `path` with the decoder `name`; `DataError` if it is missing, no video or cut off."""
-    if not os.path.isfile(path):
-        raise DataError("the video is missing", file=path)
-    if os.path.getsize(path) == 0:
+    file = Path(path)
+    if not file.is_file():
+        raise DataError("the video is missing", file=path, fix="check --data")
+    if file.stat().st_size == 0:
         raise DataError("the video file is empty", file=path)
     source: Source = _Decord(path) if name == "decord" else _PyAv(path)
     if source.n_frames < 1 or not source.fps > 0 or min(source.size) < 1:

@@ -85,13 +85,12 @@ def test_every_problem_type_has_an_instruction(name: str) -> None:
 def test_json_examples_are_json_within_the_ranges(name: str) -> None:
     for kind, text in prompts.load_profile(name).answers.items():
         for example in re.findall(r"\{.*\}", text):
-            if "\\" in example:
+            if kind == "math":
                 continue
             value = json.loads(example)
             boxes = value.get("boxes", [])
             for box in boxes.values() if isinstance(boxes, dict) else [boxes]:
                 assert not box or (0 <= box[0] < box[2] <= 1000 and 0 <= box[1] < box[3] <= 1000)
-            assert kind
 
 
 def test_braces_of_a_question_stay_text() -> None:
