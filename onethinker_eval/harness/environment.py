@@ -15,6 +15,7 @@ import logging
 import os
 import sys
 import warnings
+from typing import Any
 
 from onethinker_eval.paths import cache_dir
 
@@ -53,6 +54,7 @@ def prepare(*, verbose: bool = False) -> None:
     warnings.filterwarnings("ignore", module=r"(?!onethinker_eval).*")
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
+    _silence_bars()
     if importlib.util.find_spec("loguru") is not None:
         # lmms-eval logs to stdout through loguru; it installs its handler when first imported.
         import lmms_eval.models  # noqa: F401
@@ -60,6 +62,22 @@ def prepare(*, verbose: bool = False) -> None:
 
         logger.remove()
         logger.add(sys.stderr, level="CRITICAL")
+
+
+def _silence_bars() -> None:
+    """Switch off tqdm's bars for good: lmms-eval and its models enable theirs one by one."""
+    from tqdm import std
+
+    if getattr(std.tqdm.__init__, "silenced", False):
+        return
+    original = std.tqdm.__init__
+
+    def silent(self: Any, *args: Any, **options: Any) -> None:
+        options["disable"] = True
+        original(self, *args, **options)
+
+    silent.silenced = True  # type: ignore[attr-defined]
+    std.tqdm.__init__ = silent  # type: ignore[method-assign]
 
 
 def _import_at_first_use(name: str) -> None:

@@ -17,6 +17,7 @@ from onethinker_eval.errors import DataError, OneThinkerError
 from onethinker_eval.harness import environment
 from onethinker_eval.harness.asking import profile_digest, text_of
 from onethinker_eval.harness.fingerprints import MediaDigests, digest
+from onethinker_eval.harness.model_loading import check_model_name
 from onethinker_eval.harness.progress import ProgressCallback, Ticker
 from onethinker_eval.harness.results import RunResult, finish_run
 from onethinker_eval.harness.run_folder import RunFolder, record_digest
@@ -53,6 +54,8 @@ def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) ->
     rank, world = environment.distributed_rank(), environment.world_size()
     works = [_load(task, settings) for task in resolve(settings.tasks, settings.include_path)]
     ticker = Ticker(progress, {w.task.id: len(w.records) + len(w.unreadable) for w in works})
+    environment.prepare(verbose=settings.verbose)
+    check_model_name(settings.model)
     with RunFolder(settings, rank=rank, world=world) as folder:
         for work in works:
             folder.check(work.task.id, work.records)
@@ -152,10 +155,7 @@ def _generate(
 ) -> None:
     """Load the model and let lmms-eval run the tasks, one a call, through the journal."""
     ticker.say("model", f"loading {settings.model}")
-    environment.prepare(verbose=settings.verbose)
-    from onethinker_eval.harness.model_loading import check_model_name, load_model
-
-    check_model_name(settings.model)
+    from onethinker_eval.harness.model_loading import load_model
     from onethinker_eval.harness.proxy import JournalledModel, TaskRun
     from onethinker_eval.harness.task_manager import RunTaskManager
 

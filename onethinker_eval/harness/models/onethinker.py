@@ -1,0 +1,263 @@
+"""`onethinker`: Qwen3-VL and what was trained from it, by transformers, as the authors ask it.
+
+No system message, images and videos at the sizes and frame rates of the task file, a video as one
+native item with the time of each pair of frames, greedy unless told otherwise. Media are decoded
+in threads while the model works on the batch before.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
+from lmms_eval.api.model import lmms
+
+from onethinker_eval.errors import DataError, UsageError
+from onethinker_eval.harness.asking import text_of
+from onethinker_eval.harness.models.media_ahead import MediaAhead, Shown, rule_with, shown
+from onethinker_eval.harness.models.record_model import refuse_unknown
+from onethinker_eval.harness.task_data import record_of, task_of
+from onethinker_eval.records import Record
+
+__all__ = ["OneThinker", "OneThinkerTiny"]
+
+_VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
+_RULE_KEYS = (
+    "rule fps max_frames min_frames frame_pixels image_pixels min_frame_pixels min_image_pixels"
+).split()
+
+
+class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
+    """A Qwen3-VL chat model.
+
+    Arguments (`--model_args`): `pretrained` (folder or hub id), `device`, `device_map`, `dtype`,
+    `attn_implementation`, `max_new_tokens` (a cap on the task's), `system_prompt`,
+    `decode_threads`, the keys of a frame rule (`fps`, `max_frames`, `frame_pixels`, …), and
+    `video_markers`: `flat` writes a video as transformers up to 5.0 did, under which OneThinker-8B
+    was trained and measured; `nested` as transformers from 5.10 on does.
+    """
+
+    is_simple = False
+
+    def __init__(
+        self,
+        pretrained: str = "OneThink/OneThinker-8B",
+        batch_size: int | str = 1,
+        max_batch_size: int | None = None,
+        device: str | None = None,
+        device_map: str | None = None,
+        dtype: str | None = None,
+        attn_implementation: str = "sdpa",
+        max_new_tokens: int | None = None,
+        system_prompt: str = "",
+        video_markers: str = "flat",
+        decode_threads: int = 2,
+        **rule: Any,
+    ) -> None:
+        """Load the model; `rule` are frame-rule settings that replace the task's."""
+        super().__init__()
+        refuse_unknown("onethinker", {k: v for k, v in rule.items() if k not in _RULE_KEYS}, [
+            *_RULE_KEYS, "pretrained", "device", "device_map", "dtype", "attn_implementation",
+            "max_new_tokens", "system_prompt", "video_markers", "decode_threads",
+        ])  # fmt: skip
+        if video_markers not in {"flat", "nested"}:
+            raise UsageError(f"video_markers is flat or nested, found {video_markers!r}")
+        self._rule = rule
+        self._batch_size = int(batch_size)
+        self._system_prompt, self._flat = system_prompt, video_markers == "flat"
+        self._media = MediaAhead(int(decode_threads), ahead=2 * self._batch_size + 2)
+        self.device = torch.device(device or _default_device())
+        self._load(pretrained, dtype or _default_dtype(self.device), device_map, attn_implementation)
+        self._cap = max_new_tokens
+
+    def _load(self, source: str, dtype: str, device_map: str | None, attention: str) -> None:
+        from transformers import AutoModelForImageTextToText, AutoProcessor
+
+        self.processor = AutoProcessor.from_pretrained(source)
+        self.processor.tokenizer.padding_side = "left"
+        self.model = AutoModelForImageTextToText.from_pretrained(
+            source,
+            dtype=getattr(torch, dtype),
+            attn_implementation=attention,
+            device_map=device_map or str(self.device),
+        ).eval()
+
+    def prefetch(self, requests: Sequence[Instance]) -> None:
+        """Begin to decode the media of `requests`, which will be asked for next."""
+        self._media.announce((_key(request), partial(self._show, request)) for request in requests)
+
+    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
+        """Answer the requests in batches, in order; one whose media are broken fails alone."""
+        results: list[GenerationResult] = []
+        for generation, batch in self._batches(requests):
+            self.prefetch(requests[len(results) : len(results) + 2 * self._batch_size])
+            taken = [self._media.take(_key(one), partial(self._show, one)) for one in batch]
+            good = [
+                (self._record(request), request.args[-2], media)
+                for request, media in zip(batch, taken, strict=True)
+                if isinstance(media, Shown)
+            ]
+            self.prefetch(requests[len(results) + len(batch) :][: self._batch_size])
+            replies = iter(self._generate(good, generation) if good else [])
+            results += [
+                _failed(media) if isinstance(media, DataError) else next(replies)
+                for media in taken
+            ]
+        return results
+
+    def _batches(
+        self, requests: Sequence[Instance]
+    ) -> Iterator[tuple[Mapping[str, Any], list[Instance]]]:
+        """Yield batches of neighbours that share their generation settings."""
+        for _, group in itertools.groupby(requests, key=lambda one: repr(_generation(one))):
+            alike = list(group)
+            for start in range(0, len(alike), self._batch_size):
+                yield _generation(alike[0]), alike[start : start + self._batch_size]
+
+    def _record(self, request: Instance) -> Record:
+        *_, number, task, split = request.args
+        return record_of(self.task_dict[task][split][number])
+
+    def _show(self, request: Instance) -> Shown:
+        task = task_of(request.args[-2])
+        return shown(self._record(request), rule_with(task.frames, self._rule))
+
+    @torch.inference_mode()
+    def _generate(
+        self, batch: Sequence[tuple[Record, str, Shown]], generation: Mapping[str, Any]
+    ) -> list[GenerationResult]:
+        inputs = self._inputs(batch).to(self.model.device)
+        prompt = inputs["input_ids"].shape[1]
+        output = self.model.generate(**inputs, **self._generation_arguments(generation))
+        fresh = output[:, prompt:]
+        texts = self.processor.batch_decode(
+            fresh, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        pad = self.processor.tokenizer.pad_token_id
+        return [
+            GenerationResult(
+                text=_cut(text, generation.get("until") or []),
+                token_counts=TokenCounts(
+                    input_tokens=int(mask.sum()), output_tokens=int((ids != pad).sum())
+                ),
+            )
+            for text, mask, ids in zip(texts, inputs["attention_mask"], fresh, strict=True)
+        ]
+
+    def _inputs(self, batch: Sequence[tuple[Record, str, Shown]]) -> Any:
+        texts = [self._prompt(record, text_of(task_of(task), record)) for record, task, _ in batch]
+        pictures = [image for _, _, media in batch for image in media.images]
+        clips = [clip for _, _, media in batch for clip in media.videos]
+        arguments: dict[str, Any] = {}
+        if pictures:
+            arguments["images"] = pictures
+        if clips:
+            arguments["videos"] = [
+                torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips
+            ]
+            arguments["video_metadata"] = [
+                {
+                    "fps": clip.fps,
+                    "frames_indices": list(clip.indices),
+                    "total_num_frames": clip.n_frames,
+                    "duration": clip.duration_s,
+                    "width": clip.width,
+                    "height": clip.height,
+                }
+                for clip in clips
+            ]
+            arguments["do_sample_frames"] = False
+        return self.processor(
+            text=texts, padding=True, do_resize=False, return_tensors="pt", **arguments
+        )
+
+    def _prompt(self, record: Record, text: str) -> str:
+        parts: list[dict[str, str]] = [{"type": medium.kind} for medium in record.media]
+        messages: list[dict[str, Any]] = [
+            {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
+        ]
+        if self._system_prompt:
+            system = [{"type": "text", "text": self._system_prompt}]
+            messages.insert(0, {"role": "system", "content": system})
+        prompt = self.processor.apply_chat_template(
+            messages, tokenize=False, add_generation_prompt=True
+        )
+        return prompt.replace(_VIDEO, "<|video_pad|>") if self._flat else prompt
+
+    def _generation_arguments(self, generation: Mapping[str, Any]) -> dict[str, Any]:
+        """Translate lmms-eval's generation settings into transformers'."""
+        wanted = int(generation.get("max_new_tokens", 8192))
+        limit = wanted if self._cap is None else min(wanted, int(self._cap))
+        temperature = float(generation.get("temperature") or 0)
+        arguments: dict[str, Any] = {"max_new_tokens": limit, "do_sample": temperature > 0}
+        for name in ("temperature", "top_p", "top_k"):
+            # Left to the model's own defaults, greedy decoding would warn about each.
+            arguments[name] = generation.get(name) if temperature > 0 else None
+        if generation.get("num_beams"):
+            arguments["num_beams"] = int(generation["num_beams"])
+        if generation.get("repetition_penalty"):
+            arguments["repetition_penalty"] = float(generation["repetition_penalty"])
+        return arguments
+
+    def loglikelihood(self, requests: list[Instance]) -> Any:
+        """Refuse: no task of ours asks for likelihoods."""
+        raise UsageError("onethinker gives replies only, no likelihoods")
+
+    def generate_until_multi_round(self, requests: list[Instance]) -> Any:
+        """Refuse: no task of ours has several rounds."""
+        raise UsageError("onethinker answers in one round only")
+
+
+class OneThinkerTiny(OneThinker):
+    """The embedded model of about 1.5 million parameters; see `onethinker_eval.demo.tiny_model`.
+
+    Pictures are shown at 128 × 128 pixels or the like, the size it was made for.
+    """
+
+    def __init__(self, pretrained: str = "", **arguments: Any) -> None:
+        """Load the embedded model (or another small one from `pretrained`)."""
+        from onethinker_eval.demo.tiny_model import tiny_folder
+
+        small = 128 * 128
+        defaults = {
+            "video_markers": "nested",
+            "frame_pixels": small,
+            "image_pixels": small,
+            "min_frame_pixels": 32 * 32,
+            "min_image_pixels": 32 * 32,
+        }
+        super().__init__(pretrained or str(tiny_folder()), **{**defaults, **arguments})
+        if self._cap is None:
+            self._cap = self.model.generation_config.max_new_tokens
+
+
+def _key(request: Instance) -> tuple[Any, ...]:
+    return tuple(request.args[-3:])
+
+
+def _generation(request: Instance) -> Mapping[str, Any]:
+    return next(part for part in request.args if isinstance(part, Mapping))
+
+
+def _failed(error: DataError) -> GenerationResult:
+    return GenerationResult(text=f"[LMMS_EVAL_REQUEST_FAILED: {error}]")
+
+
+def _cut(text: str, stops: Sequence[str]) -> str:
+    ends = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
+    return text[: min(ends)] if ends else text
+
+
+def _default_device() -> str:
+    if not torch.cuda.is_available():
+        return "cpu"
+    return f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
+
+
+def _default_dtype(device: torch.device) -> str:
+    return "bfloat16" if device.type == "cuda" else "float32"
