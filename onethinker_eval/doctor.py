@@ -126,16 +126,19 @@ def _packages() -> list[Finding]:
         fix = "pip install -e . in the checkout"
         return [Finding("packages", DISTRIBUTION, "absent", "runs from its folder", fix)]
     found = [Finding("packages", DISTRIBUTION, "ok", version, required=True)]
-    core, optional = [], []
+    core: list[Finding] = []
+    optional: list[Finding] = []
     for text in requirements:
         requirement = Requirement(text)
         marker = requirement.marker
         if marker is None or marker.evaluate({"extra": ""}):
             core.append(_package(requirement, ""))
         else:
-            for extra in ("vllm", "sam2", "train"):
-                if marker.evaluate({"extra": extra}) and requirement.name != DISTRIBUTION:
-                    optional.append(_package(requirement, extra))
+            optional += [
+                _package(requirement, extra)
+                for extra in ("vllm", "sam2", "train")
+                if marker.evaluate({"extra": extra}) and requirement.name != DISTRIBUTION
+            ]
     return found + core + optional
 
 

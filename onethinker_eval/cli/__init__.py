@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code: 0 all scored, 1 something failed, 2 bad use."""
+    """Run the command line; return 0 (all scored), 1 (something failed) or 2 (wrong use)."""
     from onethinker_eval.cli.app import run
 
     return run(argv)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from onethinker_eval.cli.group import given_options
-from onethinker_eval.cli.progress import ProgressView, duration
+from onethinker_eval.cli.progress import ProgressView
 from onethinker_eval.cli.terminal import Terminal
 from onethinker_eval.errors import UsageError
 
@@ -99,9 +99,7 @@ def evaluate(
     seed: Annotated[str, typer.Option("--seed", metavar="N", rich_help_panel=_HOW)] = "0",
     output: Annotated[
         str,
-        typer.Option(
-            "--output", "--output_path", metavar="DIR", rich_help_panel=_WHERE
-        ),
+        typer.Option("--output", "--output_path", metavar="DIR", rich_help_panel=_WHERE),
     ] = "results",
     run: Annotated[
         str | None,
@@ -196,9 +194,7 @@ def _settings(*, model: str | None, tasks: str | None, **options: Any) -> Settin
     options["limit"] = _whole("--limit", options["limit"], 1)
     options["batch_size"] = _whole("--batch_size", options["batch_size"], 1)
     options["seed"] = _whole("--seed", options["seed"], 0)
-    return Settings(
-        model=model, tasks=tuple(task.id for task in wanted), data=str(root), **options
-    )
+    return Settings(model=model, tasks=tuple(task.id for task in wanted), data=str(root), **options)
 
 
 def _check_protocols(names: tuple[str, ...]) -> None:

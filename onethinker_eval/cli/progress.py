@@ -114,7 +114,9 @@ def _short(task: str) -> str:
 def _detail(moment: Progress) -> str:
     parts = []
     if moment.rate:
-        parts.append(f"{moment.rate:.1f}/s" if moment.rate >= 1 else f"{1 / moment.rate:.1f} s each")
+        parts.append(
+            f"{moment.rate:.1f}/s" if moment.rate >= 1 else f"{1 / moment.rate:.1f} s each"
+        )
     if moment.seconds_left is not None and moment.done < moment.total:
         parts.append(f"{duration(moment.seconds_left)} left")
     if moment.reused:

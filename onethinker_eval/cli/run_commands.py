@@ -11,24 +11,60 @@ from onethinker_eval.cli.terminal import Terminal
 
 __all__ = ["leaderboard", "score"]
 
-Runs = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders, or their names.")]
+Output = Annotated[
+    str, typer.Option("--output", metavar="DIR", help="Where run names are looked up.")
+]
+Verbose = Annotated[bool, typer.Option("--verbose", help="Tracebacks of errors.")]
 
 
 def score(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or its name.")],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or its name.")],
+    output: Output = "results",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Only errors and the table.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Score the stored replies of a run again and say what changed."""
     raise NotImplementedError
 
 
 def leaderboard(
-    runs: Runs,
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Run folders, or their names.")
+    ],
     with_published: Annotated[
-        bool, typer.Option("--with-published", help="Add the paper's rows and differences.")
+        bool, typer.Option("--with-published", help="Put the paper's rows on top.")
     ] = False,
+    models: Annotated[
+        str | None,
+        typer.Option("--models", metavar="A,B", help="Of the paper's rows, only these."),
+    ] = None,
+    protocol: Annotated[
+        str, typer.Option("--protocol", metavar="P", help="paper, official or repaired.")
+    ] = "paper",
     form: Annotated[
         str, typer.Option("--format", metavar="csv|md|latex|html", help="How to print it.")
     ] = "md",
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="FILE", help="Write there instead of printing.")
+    ] = None,
+    output: Output = "results",
+    verbose: Verbose = False,
 ) -> None:
-    """Print one row per run in the paper's columns."""
-    raise NotImplementedError
+    """Print runs in the paper's columns, means as in its tables 9 and 10."""
+    from onethinker_eval.errors import unknown_name
+    from onethinker_eval.files import write_atomic
+    from onethinker_eval.reporting import FORMATS, build_board, find_run, read_run
+    from onethinker_eval.scoring.result import PROTOCOLS
+
+    if form not in FORMATS:
+        raise unknown_name("format", form, FORMATS)
+    if protocol not in PROTOCOLS:
+        raise unknown_name("protocol", protocol, PROTOCOLS)
+    Terminal(verbose=verbose).show_own_warnings()
+    rows = [read_run(find_run(name, output), protocol=protocol) for name in runs]
+    wanted = [name.strip() for name in (models or "").split(",") if name.strip()]
+    text = FORMATS[form](build_board(rows, with_published=with_published or bool(wanted), models=wanted))
+    if to:
+        write_atomic(Path(to), text)
+    else:
+        typer.echo(text, nl=False)
