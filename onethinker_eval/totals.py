@@ -68,7 +68,7 @@ def exact_sum(values: Iterable[Number]) -> int:
         return 0
     kinds = set(map(type, items))
     if kinds <= {int, bool}:
-        return sum(items) << STEP_BITS  # type: ignore[arg-type]
+        return sum(items) << STEP_BITS
     if kinds != {float}:
         return sum(exact(value) for value in items)
     import numpy as np
@@ -118,30 +118,19 @@ class Totals:
         self.sums: Sums = {}
         self.groups: dict[str, dict[str, Sums]] = {}
 
-    def add(
-        self, statistics: Mapping[str, Number], groups: Mapping[str, str] | None = None
-    ) -> None:
-        """Add one sample's statistics; `groups` maps a kind ("group", "cluster") to its group.
+    def add(self, statistics: Mapping[str, Number]) -> None:
+        """Add one sample's statistics; raises `ValueError` for NaN or infinity."""
+        _add_into(self.sums, {name: exact(value) for name, value in statistics.items()})
 
-        Raises `ValueError` for NaN or infinity.
-        """
+    def add_group(self, kind: str, group: str, statistics: Mapping[str, Number]) -> None:
+        """Add one sample's statistics to a group of a kind ("group", "cluster") alone."""
         steps = {name: exact(value) for name, value in statistics.items()}
-        _add_into(self.sums, steps)
-        for kind, group in (groups or {}).items():
-            _add_into(self._group(kind, group), steps)
+        _add_into(self._group(kind, group), steps)
 
-    def add_many(
-        self,
-        statistics: Sequence[Mapping[str, Number]],
-        groups: Mapping[str, Sequence[str]] | None = None,
-    ) -> None:
+    def add_many(self, statistics: Sequence[Mapping[str, Number]]) -> None:
         """Add many samples at once: the same totals as `add` on each, several times faster."""
         for name, column in columns_of(statistics).items():
             self.sums[name] = self.sums.get(name, 0) + exact_sum(column)
-        for kind, names in (groups or {}).items():
-            for group, sample in zip(names, statistics, strict=True):
-                steps = {name: exact(value) for name, value in sample.items()}
-                _add_into(self._group(kind, group), steps)
 
     def _group(self, kind: str, group: str) -> Sums:
         return self.groups.setdefault(kind, {}).setdefault(group, {})

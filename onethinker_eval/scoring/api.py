@@ -14,7 +14,7 @@ from onethinker_eval.answers import parse
 from onethinker_eval.answers.values import Answer
 from onethinker_eval.errors import unknown_name
 from onethinker_eval.scoring.case import Case, Unscorable
-from onethinker_eval.scoring.language import LANGUAGE_MISSES, LANGUAGE_RULES
+from onethinker_eval.scoring.language import LANGUAGE_MISSES, LANGUAGE_RULES, reads_text
 from onethinker_eval.scoring.perception import PERCEPTION_MISSES, PERCEPTION_RULES
 from onethinker_eval.scoring.result import PROTOCOLS, Measured, Protocol, Score
 from onethinker_eval.scoring.truths import read_truth
@@ -141,13 +141,15 @@ def score_answer(
         meta or _NO_META,
         time_limit_s,
     )
-    if answer.failure is not None:
+    own_rule = kind == "multiple choice" and reads_text(case)
+    if answer.failure is not None and not own_rule:
         return _unparsable(case, _MISSES[kind](case), answer.failure)
     try:
         accuracy, components, statistics = _RULES[kind](case)
     except Unscorable as problem:
         return _unparsable(case, _MISSES[kind](case), problem.reason)
-    return Score(accuracy, components, "scored", None, answer.reading, statistics, answer)
+    reading = "repaired" if answer.failure else answer.reading
+    return Score(accuracy, components, "scored", None, reading, statistics, answer)
 
 
 def _unparsable(case: Case, measured: Measured, reason: str) -> Score:

@@ -26,6 +26,11 @@ class Case:
     meta: Mapping[str, Any]
     time_limit_s: float
 
+    @property
+    def value(self) -> Any:
+        """The answer's value; its type follows from the problem type."""
+        return self.answer.value
+
 
 class Unscorable(Exception):  # noqa: N818 - control flow, not an error
     """Inside the package: an answer that the protocol's own rule cannot read, and why."""

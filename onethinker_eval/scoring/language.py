@@ -17,18 +17,17 @@ A sample whose gold and answer are both empty never scores: an empty truth is an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from string import ascii_uppercase
+from collections.abc import Callable, Mapping
 
+from onethinker_eval.answers.letters import option_texts
 from onethinker_eval.errors import DataError, unknown_name
 from onethinker_eval.metrics import choices, numbers, text
 from onethinker_eval.scoring.case import Case, Unscorable
 from onethinker_eval.scoring.result import Measured
 
-__all__ = ["CHOICE_RULES", "LANGUAGE_MISSES", "LANGUAGE_RULES", "option_table"]
+__all__ = ["CHOICE_RULES", "LANGUAGE_MISSES", "LANGUAGE_RULES", "reads_text"]
 
 _PAPER_RULES = frozenset({"option_inference", "video_holmes", "long_video_bench"})
-_OPTION = re.compile(r"\s*\(?([A-Za-z])(?:[).:、]\s*|\s+|$)(.*)", re.DOTALL)
 _LETTER = re.compile(r"\(?([A-Za-z])(?:[).:、\s]|$)")
 
 CHOICE_RULES = (
@@ -41,26 +40,13 @@ CHOICE_RULES = (
 """Names a task file may give as `choice_rule`; "" is `exact`."""
 
 
-def option_table(options: Sequence[str]) -> dict[str, str]:
-    """Return letter → text of option lines; lines without letters are lettered in order.
-
-    >>> option_table(["A. red", "(B) blue"]), option_table(["red", "blue"])
-    ({'A': 'red', 'B': 'blue'}, {'A': 'red', 'B': 'blue'})
-    """
-    found = [_OPTION.match(line) for line in options]
-    letters = [match[1].upper() if match else "" for match in found]
-    if letters == list(ascii_uppercase[: len(letters)]):
-        return {match[1].upper(): match[2].strip() for match in found if match}
-    return dict(zip(ascii_uppercase, (line.strip() for line in options), strict=False))
-
-
 def _truth_letter(case: Case) -> str:
     """Return the right letter; the truth may be "B", "b. blue" or an option's text."""
     match = _LETTER.match(case.truth)
     if match:
         return match[1].upper()
     folded = case.truth.casefold()
-    for letter, option in option_table(case.options).items():
+    for letter, option in option_texts(tuple(case.options)).items():
         if option.casefold() == folded:
             return letter
     raise DataError(
@@ -70,14 +56,26 @@ def _truth_letter(case: Case) -> str:
     )
 
 
-def _choice(case: Case) -> Measured:
+def reads_text(case: Case) -> bool:
+    """Whether the benchmark's own rule reads the answer's text, whatever the parser made of it.
+
+    Raises `UsageError` for an unknown rule.
+    """
     rule = case.choice_rule
-    plain = rule in ("", "exact") or case.protocol == "repaired"
-    if plain or (case.protocol == "paper" and rule not in _PAPER_RULES):
-        return _right(str(case.answer.value) == _truth_letter(case))
+    if rule in ("", "exact") or case.protocol == "repaired":
+        return False
     if rule not in CHOICE_RULES:
         raise unknown_name("choice rule", rule, CHOICE_RULES)
-    choice, truth = _by_rule(case, rule)
+    return bool(case.answer.text) and (case.protocol == "official" or rule in _PAPER_RULES)
+
+
+def _choice(case: Case) -> Measured:
+    if not reads_text(case):
+        letter = str(case.value)
+        if len(letter) != 1:
+            raise Unscorable("no_option")
+        return _right(letter == _truth_letter(case))
+    choice, truth = _by_rule(case, case.choice_rule)
     if choice.how == "none":
         raise Unscorable("no_option")
     return _right(choices.matches(choice, truth))
@@ -90,12 +88,12 @@ def _by_rule(case: Case, rule: str) -> tuple[choices.Choice, str]:
     if rule == "video_holmes":
         return choices.video_holmes(answer), _truth_letter(case)
     if rule == "long_video_bench":
-        options = option_table(case.options)
+        options = option_texts(tuple(case.options))
         return choices.long_video_bench(answer, options), _truth_letter(case)
     if not case.options:
         # VLMEvalKit turns an open question into "the truth, or anything else".
         return choices.option_inference(answer, choices.open_question_options(case.truth)), "A"
-    return choices.option_inference(answer, option_table(case.options)), _truth_letter(case)
+    return choices.option_inference(answer, option_texts(tuple(case.options))), _truth_letter(case)
 
 
 def _right(right: bool) -> Measured:
@@ -108,28 +106,31 @@ def _graded(accuracy: float) -> Measured:
 
 
 def _numerical(case: Case) -> Measured:
-    value = case.answer.value
+    value = case.value
     return _right(isinstance(value, float) and numbers.equal_at(value, case.truth, 2))
 
 
 def _regression(case: Case) -> Measured:
-    rule = "onethinker" if case.protocol == "paper" else "vsi"
-    accuracy = numbers.mra(case.answer.value, case.truth, rule=rule)  # type: ignore[arg-type]
+    accuracy = numbers.mra(
+        case.value, case.truth, rule="onethinker" if case.protocol == "paper" else "vsi"
+    )
     return accuracy, {"MRA": accuracy}, {"n": 1, "accuracy": accuracy}
 
 
 def _math(case: Case) -> Measured:
     from onethinker_eval.metrics import mathematics
 
-    rule = "repaired" if case.protocol == "repaired" else "paper"
     verdict = mathematics.equivalent(
-        str(case.answer.value), case.truth, time_limit_s=case.time_limit_s, rule=rule
+        str(case.value),
+        case.truth,
+        time_limit_s=case.time_limit_s,
+        rule="repaired" if case.protocol == "repaired" else "paper",
     )
     return _right(verdict)
 
 
 def _ocr(case: Case) -> Measured:
-    return _ocr_measured(case, str(case.answer.value))
+    return _ocr_measured(case, str(case.value))
 
 
 def _ocr_measured(case: Case, answer: str) -> Measured:
@@ -153,7 +154,7 @@ def _ocr_measured(case: Case, answer: str) -> Measured:
 
 def _open_ended(case: Case) -> Measured:
     rule = case.protocol
-    accuracy = text.open_ended(case.truth, str(case.answer.value), rule=rule)
+    accuracy = text.open_ended(case.truth, str(case.value), rule=rule)
     accuracy = max(0.0, min(1.0, accuracy))
     return accuracy, {"ROUGE": accuracy}, {"n": 1, "accuracy": accuracy}
 

@@ -20,7 +20,7 @@ pixel sizes are needed. Spans are (start, end) in seconds, keys of tubes and tra
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from onethinker_eval.metrics import boxes, kernels, points, spans, tracks
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 
 __all__ = ["PERCEPTION_MISSES", "PERCEPTION_RULES"]
+
+Track = Mapping[Hashable, Sequence[float]]
 
 _RECALL = {"R@0.3": 0.3, "R@0.5": 0.5, "R@0.7": 0.7}
 _TIOU = {"tIoU@0.3": 0.3, "tIoU@0.5": 0.5, "tIoU@0.7": 0.7}
@@ -47,7 +49,7 @@ _POINTS = 3
 
 
 def _temporal(case: Case) -> Measured:
-    span: Span = case.answer.value  # type: ignore[assignment]
+    span: Span = case.value
     if case.protocol != "paper" and case.span_rule == "lita":
         span = _clamped(span, case.meta.get("duration_s"))
     return _temporal_measured(spans.tiou(span, case.truth))
@@ -74,7 +76,7 @@ def _temporal_miss(case: Case) -> Measured:
 
 
 def _spatial(case: Case) -> Measured:
-    overlap = boxes.iou(case.answer.value, case.truth)  # type: ignore[arg-type]
+    overlap = boxes.iou(case.value, case.truth)
     return _spatial_measured(overlap)
 
 
@@ -84,15 +86,17 @@ def _spatial_measured(overlap: float) -> Measured:
 
 
 def _tube(case: Case) -> Measured:
-    tube: Tube = case.answer.value  # type: ignore[assignment]
+    tube: Tube = case.value
     truth: Tube = case.truth
+    predicted: Track = tube.boxes  # type: ignore[assignment]
+    expected: Track = truth.boxes  # type: ignore[assignment]
     tiou = spans.tiou(tube.span_s, truth.span_s)
-    siou = tracks.siou_common(tube.boxes, truth.boxes)
+    siou = tracks.siou_common(predicted, expected)
     extra = {}
     if case.protocol != "paper":
         extra = {
-            "vIoU": tracks.viou_union(tube.boxes, truth.boxes),
-            "sIoU over truth": tracks.siou_truth(tube.boxes, truth.boxes),
+            "vIoU": tracks.viou_union(predicted, expected),
+            "sIoU over truth": tracks.siou_truth(predicted, expected),
         }
     return _tube_measured(tiou, siou, extra)
 
@@ -112,29 +116,29 @@ def _tube_miss(case: Case) -> Measured:
 
 
 def _tracking(case: Case) -> Measured:
-    return _tracking_measured(case, case.answer.value)  # type: ignore[arg-type]
+    return _tracking_measured(case, case.value)
 
 
 def _tracking_miss(case: Case) -> Measured:
     return _tracking_measured(case, {})
 
 
-def _tracking_measured(case: Case, track: dict[int, tuple[float, ...]]) -> Measured:
+def _tracking_measured(case: Case, track: Track) -> Measured:
     if case.protocol == "paper":
-        overlap = tracks.average_overlap(track, case.truth)  # type: ignore[arg-type]
+        overlap = tracks.average_overlap(track, case.truth)
         hits = at_thresholds(overlap, _RECALL)
         return overlap, {"AO": overlap, **hits}, {"n": 1, "AO": overlap, **hits}
     return _pooled_frames(case, track)
 
 
-def _pooled_frames(case: Case, track: dict[int, tuple[float, ...]]) -> Measured:
+def _pooled_frames(case: Case, track: Track) -> Measured:
     """Return GOT-10k's sums over the frames after the first; AO is this video's mean.
 
     A truth of one frame has none: its accuracy is that frame's IoU, and it adds no frame.
     """
     values = _toolkit_overlaps(case, track)
     if not values:
-        overlap = tracks.average_overlap(track, case.truth)  # type: ignore[arg-type]
+        overlap = tracks.average_overlap(track, case.truth)
         return overlap, {"AO": overlap}, {"n": 1, "frames": 0}
     beyond = [bisect_left(_CURVE, value) for value in values]
     counts: dict[str, int | float] = {
@@ -154,7 +158,7 @@ def _pooled_frames(case: Case, track: dict[int, tuple[float, ...]]) -> Measured:
     return overlap, {"AO": overlap, **rates}, counts
 
 
-def _toolkit_overlaps(case: Case, track: dict[int, tuple[float, ...]]) -> list[float]:
+def _toolkit_overlaps(case: Case, track: Track) -> list[float]:
     from onethinker_eval.metrics import got10k
 
     keys = sorted(case.truth)
@@ -164,13 +168,14 @@ def _toolkit_overlaps(case: Case, track: dict[int, tuple[float, ...]]) -> list[f
     predicted = [boxes.to_ltwh(track.get(key, nothing)) for key in keys]
     expected = [boxes.to_ltwh(case.truth[key]) for key in keys]
     cover = case.meta.get("cover")
-    return got10k.frame_overlaps(predicted, expected, (1000.0, 1000.0), cover).tolist()
+    values = got10k.frame_overlaps(predicted, expected, (1000.0, 1000.0), cover)
+    return [float(value) for value in values]
 
 
 def _prompt(case: Case) -> Measured:
-    prompt: SegmentationPrompt = case.answer.value  # type: ignore[assignment]
+    prompt: SegmentationPrompt = case.value
     truth: SegmentationPrompt = case.truth
-    box = boxes.iou(prompt.box_1000, truth.box_1000) if prompt.box_1000 else 0.0  # type: ignore[arg-type]
+    box = boxes.iou(prompt.box_1000, truth.box_1000) if prompt.box_1000 and truth.box_1000 else 0.0
     pairs = (
         (prompt.positive_points, truth.positive_points),
         (prompt.negative_points, truth.negative_points),
@@ -191,10 +196,10 @@ def _prompt(case: Case) -> Measured:
 
 
 def _time_similarity(case: Case) -> float:
-    prompt: SegmentationPrompt = case.answer.value  # type: ignore[assignment]
+    prompt: SegmentationPrompt = case.value
     if prompt.time_s is None:
         return 0.0
-    distance_s = abs(prompt.time_s - case.truth.time_s)
+    distance_s: float = abs(prompt.time_s - case.truth.time_s)
     if case.protocol == "paper":
         return kernels.laplace(distance_s, _TIME_SCALE_S)
     return kernels.gaussian(distance_s, _TIME_SIGMA_S)

@@ -33,7 +33,8 @@ Measured = tuple[float, dict[str, float], dict[str, int | float]]
 class Score:
     """One sample's score.
 
-    `accuracy` is 0..1, and 0.0 unless `outcome` is "scored". `components` are named as in the
+    `accuracy` is 0..1, and 0.0 unless `outcome` is "scored" (LITA's own rule alone gives an
+    unreadable span the whole video). `components` are named as in the
     paper's tables (tIoU, sIoU, IoU, AO, R@0.5, …), each 0..1 unless its definition says otherwise.
     `reason` says why a sample is unparsable or failed. `statistics` add up over samples (see
     `onethinker_eval.totals`): `n` counts, the rest are the numerators and denominators that
