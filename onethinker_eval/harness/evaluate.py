@@ -15,7 +15,7 @@ from onethinker_eval import readers
 from onethinker_eval.benchmarks import Task, resolve
 from onethinker_eval.errors import DataError, OneThinkerError
 from onethinker_eval.harness import environment
-from onethinker_eval.harness.asking import profile_digest, text_of
+from onethinker_eval.harness.asking import profile, using_profile
 from onethinker_eval.harness.fingerprints import MediaDigests, digest
 from onethinker_eval.harness.model_loading import check_model_name
 from onethinker_eval.harness.progress import ProgressCallback, Ticker
@@ -36,11 +36,10 @@ NO_LIMIT = 1 << 53
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One task of the run: its records, the questions made from them, and unusable samples."""
+    """One task of the run: its records, and the samples that could not become one."""
 
     task: Task
     records: tuple[Record, ...]
-    texts: tuple[str, ...]
     unreadable: tuple[DataError, ...]
     generation: dict[str, Any]
 
@@ -51,11 +50,16 @@ def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) ->
     `progress` is called with a `Progress` at each change. Raises `UsageError`, `DataError`,
     `RunError` or `MissingPart`; a sample that fails does not raise, it is listed in the result.
     """
+    environment.prepare(verbose=settings.verbose)
+    check_model_name(settings.model)
+    with using_profile(settings.prompt):
+        return _evaluate(settings, progress)
+
+
+def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResult:
     rank, world = environment.distributed_rank(), environment.world_size()
     works = [_load(task, settings) for task in resolve(settings.tasks, settings.include_path)]
     ticker = Ticker(progress, {w.task.id: len(w.records) + len(w.unreadable) for w in works})
-    environment.prepare(verbose=settings.verbose)
-    check_model_name(settings.model)
     with RunFolder(settings, rank=rank, world=world) as folder:
         for work in works:
             folder.check(work.task.id, work.records)
@@ -64,7 +68,7 @@ def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) ->
         folder.begin(_identity(settings, works, weights))
         media = MediaDigests(cache_dir() / "media_digests.jsonl")
         identity = model_identity(settings.model, settings.model_args, weights)
-        keys = {w.task.id: SampleKeys(w.task.id, identity, w.generation, media) for w in works}
+        keys = {w.task.id: SampleKeys(w.task, identity, w.generation, media) for w in works}
         pending = works if world > 1 else _pending(folder, works, keys, ticker)
         if pending:
             _generate(settings, folder, pending, keys, ticker)
@@ -91,8 +95,7 @@ def _load(task: Task, settings: Settings) -> _Work:
             raise unreadable[0]
         raise DataError(f"{task.name} has no record under {settings.data}")
     generation = {**task.generation, **parse_arguments(settings.gen_kwargs, "--gen_kwargs")}
-    texts = tuple(text_of(task, record) for record in records)
-    return _Work(task, tuple(records), texts, tuple(unreadable), generation)
+    return _Work(task, tuple(records), tuple(unreadable), generation)
 
 
 def _identity(settings: Settings, works: Sequence[_Work], weights: str) -> dict[str, Any]:
@@ -101,7 +104,6 @@ def _identity(settings: Settings, works: Sequence[_Work], weights: str) -> dict[
     for work in works:
         data = digest([record_digest(record.to_json()) for record in work.records])
         tasks[work.task.id] = {
-            "prompts": profile_digest(work.task),
             "generation": {key: str(value) for key, value in work.generation.items()},
             "limit": settings.limit if settings.limit is not None else NO_LIMIT,
             "info": {
@@ -118,7 +120,8 @@ def _identity(settings: Settings, works: Sequence[_Work], weights: str) -> dict[
         "arguments": without_secrets(settings.model_args),
         "weights": weights,
     }
-    return {"model": model, "seed": settings.seed, "tasks": tasks}
+    asked = {"name": profile().name, "digest": profile().digest}
+    return {"model": model, "prompt": asked, "seed": settings.seed, "tasks": tasks}
 
 
 def _pending(
@@ -130,18 +133,18 @@ def _pending(
         with folder.journal(work.task.id) as journal:
             if all(record.id in journal.finished for record in work.records):
                 ticker.start(work.task.id)
-                for record, text in zip(work.records, work.texts, strict=True):
-                    journal.verify(record, _key(keys[work.task.id], record, text))
+                for record in work.records:
+                    journal.verify(record, _key(keys[work.task.id], record))
                 ticker.add(reused=len(work.records))
             else:
                 left.append(work)
     return left
 
 
-def _key(keys: SampleKeys, record: Record, text: str) -> str | None:
+def _key(keys: SampleKeys, record: Record) -> str | None:
     """Return the key, or None if a medium cannot be read (any more)."""
     try:
-        return keys(record, text)
+        return keys(record)
     except OneThinkerError:
         return None
 
@@ -169,7 +172,6 @@ def _generate(
                 model.attend(
                     TaskRun(
                         records=work.records,
-                        texts=work.texts,
                         journal=journal,
                         keys=keys[work.task.id],
                         ticker=ticker,

@@ -19,15 +19,13 @@ from lmms_eval.api.model import lmms
 
 from onethinker_eval.errors import OneThinkerError, RunError
 from onethinker_eval.harness.chunks import ChunkSize, batches
+from onethinker_eval.harness.headline import FAILED_REPLY
 from onethinker_eval.harness.progress import Ticker
 from onethinker_eval.harness.replies import Reply, TaskJournal
 from onethinker_eval.harness.sample_key import SampleKeys
 from onethinker_eval.records import Record
 
-__all__ = ["FAILED_REPLY", "JournalledModel", "TaskRun"]
-
-FAILED_REPLY = "[LMMS_EVAL_REQUEST_FAILED"
-"""lmms-eval's API models return this in place of a reply that could not be had."""
+__all__ = ["JournalledModel", "TaskRun"]
 
 _LONGEST_MESSAGE = 500
 
@@ -36,11 +34,10 @@ _LONGEST_MESSAGE = 500
 class TaskRun:
     """What the proxy needs to know of the task at hand.
 
-    `records` and `texts` (the rendered questions) stand in the order of lmms-eval's documents.
+    `records` stand in the order of lmms-eval's documents.
     """
 
     records: Sequence[Record]
-    texts: Sequence[str]
     journal: TaskJournal
     keys: SampleKeys
     ticker: Ticker
@@ -92,11 +89,10 @@ class JournalledModel(lmms):
 
 @dataclass(slots=True)
 class _Sample:
-    """One request: its record, its text, and its key once the media have been read."""
+    """One request: its record, and its key once the media have been read."""
 
     request: Instance
     record: Record
-    text: str
     key: str = ""
 
 
@@ -108,9 +104,7 @@ class _Answering:
         self._total = len(requests)
         requests = [one for one in requests if not one.metadata.get("__padding_only__")]
         self._inner, self._task = inner, task
-        self._samples = [
-            _Sample(one, task.records[one.doc_id], task.texts[one.doc_id]) for one in requests
-        ]
+        self._samples = [_Sample(one, task.records[one.doc_id]) for one in requests]
         self._replies: dict[int, str] = {}
 
     def run(self) -> list[GenerationResult]:
@@ -147,7 +141,7 @@ class _Answering:
     def _make_key(self, sample: _Sample) -> Reply | None:
         """Set the key of `sample`; return the failure if one of its media cannot be read."""
         try:
-            sample.key = self._task.keys(sample.record, sample.text)
+            sample.key = self._task.keys(sample.record)
         except OneThinkerError as error:
             return _failure(sample.record, error)
         return None

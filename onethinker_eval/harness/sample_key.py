@@ -12,6 +12,8 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from onethinker_eval.benchmarks import Task
+from onethinker_eval.harness.asking import messages_of
 from onethinker_eval.harness.fingerprints import MediaDigests, canonical, digest
 from onethinker_eval.harness.settings import without_secrets
 from onethinker_eval.records import Record
@@ -28,21 +30,25 @@ class SampleKeys:
     """Makes the keys of one task's samples for one model."""
 
     def __init__(
-        self, task: str, identity: str, generation: Mapping[str, Any], media: MediaDigests
+        self, task: Task, identity: str, generation: Mapping[str, Any], media: MediaDigests
     ) -> None:
         """Prepare for `task`, a model `identity` and its generation settings.
 
-        `media` hashes the files.
+        `media` hashes the files. The prompt profile is the one in force when a key is made.
         """
-        self._prefix = hashlib.sha256(canonical([task, identity, dict(generation)]))
-        self._media = media
+        self._prefix = hashlib.sha256(canonical([task.id, identity, dict(generation)]))
+        self._task, self._media = task, media
 
-    def __call__(self, record: Record, text: str) -> str:
-        """Return the key of `record` asked as `text` after its media.
+    def __call__(self, record: Record) -> str:
+        """Return the key of `record`.
 
         Raises `DataError` naming the file when a medium cannot be read.
         """
-        shown = [[medium.kind, self._media(medium.path)] for medium in record.media]
+        messages = messages_of(self._task, record)
+        for message in messages:
+            for part in message["content"]:
+                if "url" in part:
+                    part["url"] = self._media(part["url"])
         state = self._prefix.copy()
-        state.update(canonical([shown, text]))
+        state.update(canonical(messages))
         return state.hexdigest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from onethinker_eval.harness.asking import content, text_of
+from onethinker_eval.harness.asking import messages_of, text_of
 from onethinker_eval.harness.task_data import data_file, record_of, task_of
 
 __all__ = [
@@ -46,17 +46,17 @@ def doc_to_visual(doc: Doc) -> list[Any]:
 
 
 def doc_to_messages(doc: Doc) -> list[dict[str, Any]]:
-    """Return one user message: the media in order, then the question.
+    """Return the chat messages: one of the user, media and question as the profile has them.
 
-    There is no system message: the authors' evaluation sends none. (Some of lmms-eval's models
-    add one of their own unless their arguments say otherwise.)
+    There is a system message only if the profile has one; the default, like the authors'
+    evaluation, has none. (Some of lmms-eval's models add one unless their arguments say not to.)
     """
-    record = record_of(doc)
-    parts = content(record, text_of(task_of(doc["task"]), record))
-    for part in parts:
-        if part["type"] == "image":
-            part["url"] = _image(part["url"])
-    return [{"role": "user", "content": parts}]
+    messages = messages_of(task_of(doc["task"]), record_of(doc))
+    for message in messages:
+        for part in message["content"]:
+            if part["type"] == "image":
+                part["url"] = _image(part["url"])
+    return messages
 
 
 def doc_to_target(doc: Doc) -> str:
@@ -84,5 +84,6 @@ def aggregate(scores: Sequence[Mapping[str, Any]]) -> float:
 def _image(path: str) -> Any:
     from PIL import Image
 
-    with Image.open(path) as image:
-        return image.convert("RGB")
+    from onethinker_eval.media import images
+
+    return Image.fromarray(images.read(path).pixels)

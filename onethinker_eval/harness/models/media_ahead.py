@@ -1,8 +1,8 @@
-"""What a record shows, decoded and sized by the task's frame rule, ahead of its turn."""
+"""What a question shows, decoded and sized by the task's frame rule, ahead of its turn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +11,13 @@ from onethinker_eval.errors import DataError
 from onethinker_eval.media import images, video
 from onethinker_eval.media.frames import FrameRule
 from onethinker_eval.media.video import VideoFrames
-from onethinker_eval.records import Record
 
 __all__ = ["MediaAhead", "Shown", "rule_with", "shown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The pixels of one record: images (H, W, 3 uint8) and videos, each in the record's order."""
+    """The pixels of one question: images (H, W, 3 uint8) and videos, each in order."""
 
     images: tuple[Any, ...]
     videos: tuple[VideoFrames, ...]
@@ -30,14 +29,14 @@ def rule_with(frames: Mapping[str, Any], changes: Mapping[str, Any]) -> FrameRul
     return FrameRule.of({**frames, **given})
 
 
-def shown(record: Record, rule: FrameRule) -> Shown:
-    """Decode the media of `record`; raises `DataError` naming the file."""
+def shown(parts: Sequence[Mapping[str, Any]], rule: FrameRule) -> Shown:
+    """Decode the media of message `parts`, in their order; raises `DataError` naming the file."""
     pictures, clips = [], []
-    for medium in record.media:
-        if medium.kind == "image":
-            pictures.append(images.read(medium.path, rule).pixels)
-        else:
-            clips.append(video.read(medium.path, rule))
+    for part in parts:
+        if part["type"] == "image":
+            pictures.append(images.read(part["url"], rule).pixels)
+        elif part["type"] == "video":
+            clips.append(video.read(part["url"], rule))
     return Shown(tuple(pictures), tuple(clips))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -18,11 +18,11 @@ from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 
 from onethinker_eval.errors import DataError, UsageError
-from onethinker_eval.harness.asking import text_of
+from onethinker_eval.harness.asking import messages_of
 from onethinker_eval.harness.models.media_ahead import MediaAhead, Shown, rule_with, shown
 from onethinker_eval.harness.models.record_model import refuse_unknown
 from onethinker_eval.harness.task_data import record_of, task_of
-from onethinker_eval.records import Record
+from onethinker_eval.media.video import VideoFrames
 
 __all__ = ["OneThinker", "OneThinkerTiny"]
 
@@ -89,20 +89,20 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
 
     def prefetch(self, requests: Sequence[Instance]) -> None:
         """Begin to decode the media of `requests`, which will be asked for next."""
-        self._media.announce((_key(request), partial(self._show, request)) for request in requests)
+        self._media.announce((_key(request), self._decoding(request)) for request in requests)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """Answer the requests in batches, in order; one whose media are broken fails alone."""
         results: list[GenerationResult] = []
         for generation, batch in self._batches(requests):
-            self.prefetch(requests[len(results) : len(results) + 2 * self._batch_size])
-            taken = [self._media.take(_key(one), partial(self._show, one)) for one in batch]
+            following = requests[len(results) + len(batch) :][: self._batch_size]
+            self.prefetch([*batch, *following])
+            taken = [self._media.take(_key(one), self._decoding(one)) for one in batch]
             good = [
-                (self._record(request), request.args[-2], media)
+                (self._messages(request), media)
                 for request, media in zip(batch, taken, strict=True)
                 if isinstance(media, Shown)
             ]
-            self.prefetch(requests[len(results) + len(batch) :][: self._batch_size])
             replies = iter(self._generate(good, generation) if good else [])
             results += [
                 _failed(media) if isinstance(media, DataError) else next(replies)
@@ -119,17 +119,26 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
             for start in range(0, len(alike), self._batch_size):
                 yield _generation(alike[0]), alike[start : start + self._batch_size]
 
-    def _record(self, request: Instance) -> Record:
+    def _messages(self, request: Instance) -> list[dict[str, Any]]:
         *_, number, task, split = request.args
-        return record_of(self.task_dict[task][split][number])
+        record = record_of(self.task_dict[task][split][number])
+        messages = messages_of(task_of(task), record)
+        if self._system_prompt and messages[0]["role"] != "system":
+            words = [{"type": "text", "text": self._system_prompt}]
+            messages.insert(0, {"role": "system", "content": words})
+        return messages
 
-    def _show(self, request: Instance) -> Shown:
-        task = task_of(request.args[-2])
-        return shown(self._record(request), rule_with(task.frames, self._rule))
+    def _decoding(self, request: Instance) -> Callable[[], Shown]:
+        """Return the work of decoding a request's media, free of anything bound to a thread."""
+        parts = [part for message in self._messages(request) for part in message["content"]]
+        rule = rule_with(task_of(request.args[-2]).frames, self._rule)
+        return partial(shown, parts, rule)
 
     @torch.inference_mode()
     def _generate(
-        self, batch: Sequence[tuple[Record, str, Shown]], generation: Mapping[str, Any]
+        self,
+        batch: Sequence[tuple[list[dict[str, Any]], Shown]],
+        generation: Mapping[str, Any],
     ) -> list[GenerationResult]:
         inputs = self._inputs(batch).to(self.model.device)
         prompt = inputs["input_ids"].shape[1]
@@ -149,10 +158,10 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
             for text, mask, ids in zip(texts, inputs["attention_mask"], fresh, strict=True)
         ]
 
-    def _inputs(self, batch: Sequence[tuple[Record, str, Shown]]) -> Any:
-        texts = [self._prompt(record, text_of(task_of(task), record)) for record, task, _ in batch]
-        pictures = [image for _, _, media in batch for image in media.images]
-        clips = [clip for _, _, media in batch for clip in media.videos]
+    def _inputs(self, batch: Sequence[tuple[list[dict[str, Any]], Shown]]) -> Any:
+        """Return the processor's tensors of a batch; sizes and frames are already chosen."""
+        pictures = [image for _, media in batch for image in media.images]
+        clips = [clip for _, media in batch for clip in media.videos]
         arguments: dict[str, Any] = {}
         if pictures:
             arguments["images"] = pictures
@@ -160,31 +169,18 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
             arguments["videos"] = [
                 torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips
             ]
-            arguments["video_metadata"] = [
-                {
-                    "fps": clip.fps,
-                    "frames_indices": list(clip.indices),
-                    "total_num_frames": clip.n_frames,
-                    "duration": clip.duration_s,
-                    "width": clip.width,
-                    "height": clip.height,
-                }
-                for clip in clips
-            ]
+            arguments["video_metadata"] = [_metadata(clip) for clip in clips]
             arguments["do_sample_frames"] = False
         return self.processor(
-            text=texts, padding=True, do_resize=False, return_tensors="pt", **arguments
+            text=[self._prompt(messages) for messages, _ in batch],
+            padding=True,
+            do_resize=False,
+            return_tensors="pt",
+            **arguments,
         )
 
-    def _prompt(self, record: Record, text: str) -> str:
-        parts: list[dict[str, str]] = [{"type": medium.kind} for medium in record.media]
-        messages: list[dict[str, Any]] = [
-            {"role": "user", "content": [*parts, {"type": "text", "text": text}]}
-        ]
-        if self._system_prompt:
-            system = [{"type": "text", "text": self._system_prompt}]
-            messages.insert(0, {"role": "system", "content": system})
-        prompt = self.processor.apply_chat_template(
+    def _prompt(self, messages: list[dict[str, Any]]) -> str:
+        prompt: str = self.processor.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True
         )
         return prompt.replace(_VIDEO, "<|video_pad|>") if self._flat else prompt
@@ -234,6 +230,17 @@ class OneThinkerTiny(OneThinker):
         super().__init__(pretrained or str(tiny_folder()), **{**defaults, **arguments})
         if self._cap is None:
             self._cap = self.model.generation_config.max_new_tokens
+
+
+def _metadata(clip: VideoFrames) -> dict[str, Any]:
+    return {
+        "fps": clip.fps,
+        "frames_indices": list(clip.indices),
+        "total_num_frames": clip.n_frames,
+        "duration": clip.duration_s,
+        "width": clip.width,
+        "height": clip.height,
+    }
 
 
 def _key(request: Instance) -> tuple[Any, ...]:
