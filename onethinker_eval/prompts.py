@@ -98,7 +98,7 @@ def text_of(record: Record, task: Task | None = None, profile: Profile | None = 
     """
     chosen = profile or load_profile()
     question = record.question
-    if record.options:
+    if record.options and not record.meta.get("options_in_question"):
         filling = {"question": question, "options": "\n".join(record.options)}
         question = _fill(chosen.options, filling)
     answer = chosen.answers.get(_kind(record, task, chosen), "")
