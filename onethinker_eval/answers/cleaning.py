@@ -10,7 +10,7 @@ import unicodedata
 
 from onethinker_eval.answers.values import note
 
-__all__ = ["CUE", "after_cue", "boxed", "normalise", "peel", "unlatex"]
+__all__ = ["CUE", "CUE_VERB", "after_cue", "boxed", "normalise", "peel", "unfence", "unlatex"]
 
 _FENCE = re.compile(r"```[ \t]{0,4}[A-Za-z0-9_+-]{0,20}[ \t]{0,4}\r?\n?")
 _SPECIAL = re.compile(r"<\|[A-Za-z_]{1,24}\|>|</s>")
@@ -59,13 +59,15 @@ CUE = (
 )
 """Words that announce an answer, in the languages that replies come in."""
 
-_IS = (
-    r"(?i:\s{0,4}(?:is|are|was|would\s{1,4}be|ist|lautet|est|es|é|è|to\s{1,4}be|是|为|為|应为|は|"
-    r"은|는|هي|है|adalah|là)(?![a-z]))?"
+CUE_VERB = (
+    r"(?:\s{0,4}(?:(?i:is|are|was|would\s{1,4}be|must\s{1,4}be|ist|lautet|est|es|é|è|to\s{1,4}be|"
+    r"adalah|là)(?![A-Za-z])|是|为|為|应为|は|은|는|هي|है))"
 )
+"""A verb between the announcing words and the answer."""
+
 _ANSWER_CUE = re.compile(
-    rf"(?<![A-Za-z]){CUE}\**(?:{_IS}\s{{0,4}}[:：=]|(?i:\s{{1,4}}(?:is|ist|lautet|est|es))(?![a-z])|"
-    r"[是为為は])\s{0,8}"
+    r"[*_#\s]{0,6}(?i:(?:so|thus|therefore|hence)?,?\s{0,3}(?:(?:the|my)\s{1,3})?)"
+    rf"{CUE}[*_]{{0,3}}(?:{CUE_VERB}?\s{{0,4}}[:：=]|{CUE_VERB}(?![A-Za-z]))[*_\s]{{0,8}}"
 )
 
 
@@ -165,16 +167,12 @@ def unlatex(text: str, notes: list[str]) -> str:
     return plain
 
 
-def peel(text: str, notes: list[str]) -> str:
-    """Strip fences, special tokens, matching brackets, quotes and a final full stop.
-
-    Works from the outside in, at most twelve layers.
+def unfence(text: str, notes: list[str]) -> str:
+    r"""Take code fences and tokenizer marks out of a text.
 
     Examples:
-        >>> peel("**(B).**", notes := [])
-        'B'
-        >>> notes
-        ['markdown']
+        >>> unfence("```json\n[1, 2]\n```", [])
+        '[1, 2]'
     """
     if "```" in text:
         bare = _FENCE.sub(" ", text).strip()
@@ -186,17 +184,32 @@ def peel(text: str, notes: list[str]) -> str:
         if bare != text:
             text = bare
             note(notes, "special_tokens")
+    return text
+
+
+def peel(text: str, notes: list[str]) -> str:
+    """Strip fences, special tokens, matching brackets, quotes and a final full stop.
+
+    Works from the outside in, at most twelve layers.
+
+    Examples:
+        >>> peel("**(B).**", notes := [])
+        'B'
+        >>> notes
+        ['markdown']
+    """
+    text = unfence(text, notes)
     for _ in range(12):
         text = text.strip()
         if len(text) < 2:
             break
         if _PAIRS.get(text[0]) == text[-1] and _is_one_group(text):
+            note(notes, "code_fence" if text[0] == "`" else "markdown")
             text = text[1:-1]
-            note(notes, "code_fence" if text[:1] == "`" else "markdown")
         elif text[-1] in ".,;:!。" or text[-2:] == "**":
             text = text[:-1]
             note(notes, "markdown")
-        elif text[0] in "#>*-•" and text[1:2] in (" ", "#", "*"):
+        elif text[0] in "#>*•" and text[1:2] in (" ", "#", "*"):
             text = text[1:]
             note(notes, "markdown")
         else:
@@ -217,16 +230,8 @@ def after_cue(text: str, notes: list[str]) -> str:
         >>> after_cue("Final answer: 5 cm", [])
         '5 cm'
     """
-    match = _ANSWER_CUE.match(text.lstrip("*_# \n"))
-    if match is None:
-        head = re.match(r"(?i:(?:so|thus|therefore|hence)?,?\s{0,3}(?:the|my)\s{1,3})", text)
-        if head is None:
-            return text
-        match = _ANSWER_CUE.match(text, head.end())
-        rest = text[match.end() :] if match else ""
-    else:
-        rest = text.lstrip("*_# \n")[match.end() :]
-    rest = rest.strip().lstrip("*_").strip() if match else ""
+    match = _ANSWER_CUE.match(text)
+    rest = text[match.end() :].strip() if match else ""
     if not rest:
         return text
     note(notes, "answer_cue")

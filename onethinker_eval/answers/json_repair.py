@@ -13,14 +13,13 @@ from typing import Any, Final
 
 import orjson
 
-from onethinker_eval.answers.cleaning import boxed, normalise, peel
+from onethinker_eval.answers.cleaning import boxed, normalise, unfence
 from onethinker_eval.answers.values import MAX_STRUCTURED_CHARS, UnreadableError
 
 __all__ = ["MAX_DEPTH", "Candidate", "candidates", "strict_json"]
 
 MAX_DEPTH = 32
 _MAX_CANDIDATES = 16
-_WRAPS = ("`", "*", "'", '"', "(")
 _BLANK = " \t\r\n\u00a0\ufeff"
 _UNQUOTED = {'"': re.compile(r'[^"\\]*'), "'": re.compile(r"[^'\\]*")}
 _OPEN = {"{": "}", "[": "]", "(": ")"}
@@ -85,8 +84,7 @@ def candidates(text: str, *, cut: bool = False) -> list[Candidate]:
     if "\\{" in plain:
         plain = plain.replace("\\{", "{").replace("\\}", "}")
         notes.append("latex")
-    if "```" in plain or "<|" in plain or plain[:1] in _WRAPS:
-        plain = peel(plain, notes)
+    plain = unfence(plain, notes)
     try:
         return _unwrap_string(_shallow(strict_json(plain)), tuple(notes))
     except UnreadableError:
@@ -110,8 +108,7 @@ def _shallow(value: Any) -> Any:
 
 def _unwrap_string(value: Any, notes: tuple[str, ...]) -> list[Candidate]:
     if isinstance(value, str) and ("{" in value or "[" in value):
-        inner = _search(value, notes, cut=False)
-        return [(obj, ("double_encoded", *more)) for obj, more in inner]
+        return _search(value, (*notes, "double_encoded"), cut=False)
     return [(value, notes)]
 
 

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from string import ascii_uppercase
 
-from onethinker_eval.answers.cleaning import CUE, boxed, normalise, peel, unlatex
+from onethinker_eval.answers.cleaning import CUE, CUE_VERB, boxed, normalise, peel, unfence, unlatex
 from onethinker_eval.answers.json_repair import candidates
 from onethinker_eval.answers.schema import NO_CONTEXT, Context, Schema
 from onethinker_eval.answers.values import MAX_LINE_CHARS, UnreadableError
@@ -15,11 +15,10 @@ __all__ = ["LETTER", "option_texts"]
 
 _LABEL = re.compile(r"\s{0,8}\(?([A-Z])\s?[.):：、．]\s{0,8}")
 _WRAP = r"[\s*_\"'(\[{$\\:：]{0,12}"
-_IS = (
-    r"(?i:\s{0,4}(?:is|was|would\s{1,4}be|must\s{1,4}be|ist|lautet|est|es|é|è|to\s{1,4}be|是|为|為|"
-    r"は|은|는|هي|है|option|choice|letter)(?![a-z])){0,3}"
+_FILLER = r"(?:\s{0,4}(?i:option|choice|letter)(?![A-Za-z]))?"
+_CUED = re.compile(
+    rf"(?<![A-Za-z]){CUE}[*_]{{0,2}}{CUE_VERB}?{_FILLER}{_WRAP}([A-Z])(?![A-Za-z0-9'’])"
 )
-_CUED = re.compile(rf"(?<![A-Za-z]){CUE}[*_]{{0,2}}{_IS}[：]?{_WRAP}([A-Z])(?![A-Za-z0-9'’])")
 _FINAL = re.compile(r"(?i:final\s{1,4}answer)")
 _LEADING = re.compile(
     r"([A-Za-z])\s{0,2}(?:[.):：、,]|\s[-–—]|\*\*|\s(?=(?:because|since|as|is)\b))\s{0,4}",
@@ -117,14 +116,15 @@ def _repaired(text: str, context: Context, notes: list[str]) -> str:
         if inner:
             notes.append("boxed")
             plain = inner
+    plain = unfence(plain, notes).strip()
+    if plain[:1] in ("{", "[") and ('"' in plain or "'" in plain):
+        plain = _from_json(plain, notes)
     plain = unlatex(peel(plain, notes), notes)
     if "\\" in plain:
         plain = _LETTER_COMMAND.sub("{", plain)
     plain = peel(plain, notes)
     if not plain:
         raise UnreadableError("empty")
-    if plain[0] in "{[":
-        plain = _from_json(plain, notes)
     letter = _read(plain, context, notes)
     if letter not in _allowed(context):
         raise UnreadableError("out_of_range")

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from onethinker_eval.answers.cleaning import CUE, after_cue, boxed, normalise, peel, unlatex
+from onethinker_eval.answers.cleaning import (
+    CUE,
+    after_cue,
+    boxed,
+    normalise,
+    peel,
+    unfence,
+    unlatex,
+)
 from onethinker_eval.answers.json_repair import candidates
 from onethinker_eval.answers.numerals import digits_value, finite, plain_number, spoken_number
 from onethinker_eval.answers.schema import NO_CONTEXT, Context, Schema
@@ -14,7 +22,7 @@ from onethinker_eval.answers.values import MAX_LINE_CHARS, UnreadableError
 __all__ = ["NUMBER"]
 
 _TOKEN = re.compile(
-    r"(?P<sign>(?<![\w.,)\]}%])[-+–—]\s?)?(?:[$€£¥₹]\s?(?P<inner>-)?)?(?<![\w.,])"
+    r"(?P<sign>(?<![\w.,)\]}%])[-+–—])?(?:[$€£¥₹]\s?(?P<inner>-)?)?(?<![A-Za-z0-9_.,])"
     r"(?P<digits>[0-9]{1,3}(?:[ '’\u00a0\u202f][0-9]{3})+(?![0-9])(?:[.,][0-9]+)?"
     r"|[0-9]+(?:[.,][0-9]+)*|\.[0-9]+)(?P<exp>[eE][-+]?[0-9]{1,3}(?!\w))?"
     r"(?![A-Za-z]{1,3}[0-9])(?![²³¹⁰-⁹^π√])"
@@ -75,12 +83,13 @@ def _repaired(text: str, context: Context, notes: list[str]) -> float:
         if inner is not None:
             notes.append("boxed")
             plain = inner
+    plain = unfence(plain, notes).strip()
+    if plain[:1] in ("{", "[") or (":" in plain and '"' in plain):
+        return _from_json(plain, notes)
     plain = peel(plain, notes)
     plain = peel(unlatex(after_cue(plain, notes), notes), notes)
     if not plain:
         raise UnreadableError("empty")
-    if plain[0] in "{[" or (":" in plain and '"' in plain):
-        return _from_json(plain, notes)
     return _from_line(plain, notes)
 
 
@@ -197,7 +206,9 @@ def _token_value(text: str, token: re.Match[str], notes: list[str]) -> float:
     if after[:2].strip()[:1] == "%" or after.lstrip().lower().startswith("percent"):
         notes.append("percent")
         after = after.lstrip().removeprefix("%").removeprefix("percent")
-    before = text[: token.start()].strip(" ~$")
+    before = text[: token.start()].strip()
+    if before[-1:] in ("-", "–", "—"):
+        raise UnreadableError("ambiguous")
     if token.group()[:1] in "$€£¥₹" or after.strip(" ."):
         notes.append("unit" if len(after.split()) <= 1 else "trailing_text")
     if before:

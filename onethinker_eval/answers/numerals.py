@@ -49,7 +49,7 @@ _UNIT_NAMES = (
 _UNIT = "|".join(f"(?P<u_{name}>{words})" for name, words in _UNIT_NAMES)
 _NOT_TIME = r"(?P<bad>frames?|fps|px|pixels?|%|percent|帧)"
 _TIME = re.compile(
-    r"(?<![\w.:])(?:"
+    r"(?<![A-Za-z0-9_.:])(?:"
     r"(?P<clock>[0-9]{1,3}:[0-9]{1,2}(?::[0-9]{1,2})?(?:\.[0-9]{1,9})?)(?![\d:])"
     r"|(?:(?P<ch>[0-9]{1,3})\s?(?:h|hrs?|hours?)\s?)?"
     r"(?P<cm>[0-9]{1,4})\s?(?:min|mins|minutes?|m|分钟|分)(?:\s?and)?\s?"

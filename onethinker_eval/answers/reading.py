@@ -17,7 +17,7 @@ from onethinker_eval.answers.extraction import extract, first_answer, strict_bod
 from onethinker_eval.answers.letters import LETTER
 from onethinker_eval.answers.numbers import NUMBER
 from onethinker_eval.answers.prompts import IMAGE_PROMPT, VIDEO_PROMPT
-from onethinker_eval.answers.schema import Context, Schema
+from onethinker_eval.answers.schema import Context, Reader, Schema
 from onethinker_eval.answers.spans import SPAN
 from onethinker_eval.answers.texts import MATH, TEXT
 from onethinker_eval.answers.tracks import TRACK, TUBE
@@ -133,7 +133,7 @@ text="{'time': [3, 5]}")
         return Answer(None, "failed", (), "too_long", reply[:_SHOWN])
     context = Context(tuple(options)) if options else Context()
     body = strict_body(reply)
-    if body and len(body) <= schema.limit and (rule != "paper" or _is_first(reply, body)):
+    if body and len(body) <= schema.limit and (rule != "paper" or _is_first(reply)):
         try:
             return Answer(schema.strict(body, context), "strict", (), None, body)
         except UnreadableError:
@@ -141,10 +141,9 @@ text="{'time': [3, 5]}")
     return _READ[rule](reply, schema, context)
 
 
-def _is_first(reply: str, body: str) -> bool:
-    """Whether the first answer tag of a well-formed reply is its only one."""
-    first = reply.find("<answer>")
-    return first >= 0 and reply.find("<answer>", first + 8) < 0
+def _is_first(reply: str) -> bool:
+    """Whether the first answer tag of a well-formed reply is its last one."""
+    return reply.find("<answer>") == reply.rfind("<answer>")
 
 
 def _finish(
@@ -154,18 +153,23 @@ def _finish(
     if len(text) > schema.limit:
         return Answer(None, "failed", (), "too_long", text[:_SHOWN])
     notes: list[str] = []
-    reader: Any = getattr(schema, rule)
     try:
-        try:
-            value = schema.strict(text, context)
-            if context.cut:
-                raise UnreadableError("truncated")
-        except UnreadableError:
-            value = reader(text, context, notes)
+        value = _value(text, schema, context, rule, notes)
     except UnreadableError as refusal:
         return Answer(None, "failed", (), refusal.code, text)
     names = tuple(dict.fromkeys((*repairs, *notes)))
-    return Answer(value, "repaired" if names else "strict", names, None, text)
+    return Answer(value, "repaired", names, None, text)
+
+
+def _value(text: str, schema: Schema, context: Context, rule: Rule, notes: list[str]) -> Any:
+    """The strict value where the text has one and is whole, else what the rule's reader takes."""
+    if context.tagged and not context.cut:
+        try:
+            return schema.strict(text, context)
+        except UnreadableError:
+            pass
+    reader: Reader = getattr(schema, rule)
+    return reader(text, context, notes)
 
 
 def _paper(reply: str, schema: Schema, context: Context) -> Answer:

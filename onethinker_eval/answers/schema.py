@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
+from onethinker_eval.answers.cleaning import unfence
 from onethinker_eval.answers.json_repair import candidates
 from onethinker_eval.answers.values import UnreadableError
 
-__all__ = ["NO_CONTEXT", "Context", "Schema", "decide"]
+__all__ = ["NO_CONTEXT", "Context", "Reader", "Schema", "decide"]
 
 
 class Context(NamedTuple):
@@ -76,4 +77,4 @@ def decide(
         return accepted[0][0]
     if refusal is not None and refusal.code != "wrong_schema":
         raise refusal
-    return fallback(text, context, notes)
+    return fallback(unfence(text, notes), context, notes)

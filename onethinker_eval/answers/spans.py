@@ -55,6 +55,7 @@ _BETWEEN = re.compile(r"(?:between|zwischen|entre|tra|между|在)\s{0,3}\Z",
 _COMMA = re.compile(r"\s{0,4}[,;]\s{0,4}")
 _OPENED = re.compile(r"[\[({<]\s{0,3}\Z")
 _LASTING = re.compile(r"(?i:\b(?:lasts?|lasting|duration|long|for\s+(?:about\s+)?[0-9]))")
+_FRAMES = re.compile(r"(?:\bframes?|帧)\s{0,3}(?:no\.?|number|#)?\s{0,2}[0-9]", re.IGNORECASE)
 _NEGATIVE = re.compile(r"(?:^|[\[(,{]|\bfrom|\bbetween)\s{0,3}-\s{0,2}[0-9.]")
 
 
@@ -249,6 +250,8 @@ def span_from_text(text: str, notes: list[str]) -> Span:
     text = normalise(text, notes)
     if _NEGATIVE.search(text):
         raise UnreadableError("out_of_range")
+    if _FRAMES.search(text):
+        raise UnreadableError("wrong_unit")
     repairs: list[str] = []
     tokens = time_tokens(text, repairs)
     ranges = {_seconds(a, b) for a, b in pairwise(tokens) if _joined(text, a, b)}

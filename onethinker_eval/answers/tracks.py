@@ -3,7 +3,7 @@
 Tracking: {"boxes": {"1": [x1, y1, x2, y2], …, "32": […]}}, second k for k in 1..32.
 Spatial-temporal grounding: {"time": [s, e], "boxes": {"9": […], …}}, one box per whole second of
 the span. Boxes in 0..1000. A frame whose box breaks the schema counts as a missing frame under
-`official` and `repaired`; the answer fails only when no frame is left.
+`official` and `repaired`; a track fails when no frame is left, a tube keeps its span.
 """
 
 from __future__ import annotations
@@ -102,8 +102,10 @@ def _keep(
     notes: list[str],
     read_key: Callable[[str, list[str]], int],
     read_box: Callable[[Any], Box],
+    *,
+    needed: bool = True,
 ) -> dict[int, Box]:
-    """Read the frames that can be read; name those left out."""
+    """Read the frames that can be read; name those left out; refuse when one is `needed`."""
     out: dict[int, Box] = {}
     refusal: UnreadableError | None = None
     for key, value in boxes.items():
@@ -120,7 +122,7 @@ def _keep(
             continue
         if out.setdefault(second, box) != box:
             raise UnreadableError("ambiguous")
-    if refusal is not None and not out:
+    if refusal is not None and not out and needed:
         raise refusal
     return out
 
@@ -156,7 +158,9 @@ def _official_tube(text: str, context: Context, notes: list[str]) -> Tube:
     if len(obj) > 2:
         notes.append("extra_keys")
     span = strict_span(obj["time"])
-    return Tube(span, _keep(obj["boxes"], _in_span(span), notes, _official_key, strict_box))
+    boxes = obj["boxes"]
+    allowed = _in_span(span)
+    return Tube(span, _keep(boxes, allowed, notes, _official_key, strict_box, needed=False))
 
 
 def _paper_boxes(boxes: dict[str, Any], notes: list[str]) -> dict[int, Box]:
@@ -199,7 +203,7 @@ def _paper_tube(text: str, context: Context, notes: list[str]) -> Tube:
     given = obj.get("boxes")
     boxes = _paper_boxes(given, notes) if isinstance(given, dict) else {}
     if not isinstance(given, dict):
-        note(notes, "dropped_boxes")
+        note(notes, "missing_boxes")
     try:
         span = paper_span(obj.get("time"), notes)
     except UnreadableError:
@@ -230,6 +234,19 @@ def _repaired_key(key: str, notes: list[str]) -> int:
             note(notes, "clock_time")
             return int(seconds)
     return -1
+
+
+def _repaired_boxes(
+    boxes: dict[str, Any],
+    allowed: Callable[[int], bool],
+    notes: list[str],
+    *,
+    needed: bool = True,
+) -> dict[int, Box]:
+    def read_box(value: Any) -> Box:
+        return repaired_box(value, notes)
+
+    return _keep(boxes, allowed, notes, _repaired_key, read_box, needed=needed)
 
 
 def _listed(value: list[Any], seconds: list[int] | None, notes: list[str]) -> dict[str, Any]:
@@ -297,7 +314,7 @@ def _track_from_object(obj: Any, notes: list[str]) -> dict[int, Box]:
         raise UnreadableError("wrong_schema")
     if not found:
         raise UnreadableError("empty")
-    return _keep(found, _in_track, notes, _repaired_key, lambda value: repaired_box(value, notes))
+    return _repaired_boxes(found, _in_track, notes)
 
 
 def _tube_from_object(obj: Any, notes: list[str]) -> Tube:
@@ -321,12 +338,12 @@ def _tube_from_object(obj: Any, notes: list[str]) -> Tube:
         if last - first > _MAX_BOXES:
             raise UnreadableError("wrong_length")
         found = _listed(found, list(range(first, last + 1)), notes)
+    if found is None:
+        note(notes, "missing_boxes")
+        return Tube(span, {})
     if not isinstance(found, dict):
         raise UnreadableError("wrong_schema")
-    boxes = _keep(
-        found, _in_span(span), notes, _repaired_key, lambda value: repaired_box(value, notes)
-    )
-    return Tube(span, boxes)
+    return Tube(span, _repaired_boxes(found, _in_span(span), notes, needed=False))
 
 
 def _pairs_in(text: str, notes: list[str]) -> dict[str, Any]:
@@ -344,17 +361,14 @@ def _pairs_in(text: str, notes: list[str]) -> dict[str, Any]:
 
 def _track_from_prose(text: str, context: Context, notes: list[str]) -> dict[int, Box]:
     found = _pairs_in(normalise(text, notes), notes)
-    return _keep(found, _in_track, notes, _repaired_key, lambda value: repaired_box(value, notes))
+    return _repaired_boxes(found, _in_track, notes)
 
 
 def _tube_from_prose(text: str, context: Context, notes: list[str]) -> Tube:
     plain = normalise(text, notes)
     found = _pairs_in(plain, notes)
     span = span_from_text(_PAIR.sub(" ", plain), notes)
-    boxes = _keep(
-        found, _in_span(span), notes, _repaired_key, lambda value: repaired_box(value, notes)
-    )
-    return Tube(span, boxes)
+    return Tube(span, _repaired_boxes(found, _in_span(span), notes, needed=False))
 
 
 def _repaired_track(text: str, context: Context, notes: list[str]) -> dict[int, Box]:

@@ -154,6 +154,7 @@ REPAIRS: Mapping[str, str] = MappingProxyType(
         "reversed": "paper rule: a reversed span or box is kept and overlaps nothing",
         "beyond_range": "paper rule: a coordinate or time outside the schema's range is kept",
         "point_count": "another number of points than three",
+        "missing_boxes": "a span without any boxes",
         "missing_box": "no box, only points",
         "missing_points": "no points of one kind or both",
         "default_time": "paper rule: no readable time, so zero",
