@@ -178,7 +178,9 @@ def _language(problem_type: str) -> tuple[Metric, ...]:
         )
         return (*_ACCURACY, *rates)
     if problem_type == "caption":
-        return (*_plain("METEOR", "ROUGE-L"), *_ACCURACY)
+        # The last one tells which variant METEOR was: 0 or absent means with WordNet's synonyms.
+        named = _plain("METEOR", "ROUGE-L", "BLEU-2 precision", "METEOR without WordNet")
+        return (*named, *_ACCURACY)
     return _ACCURACY
 
 

@@ -9,7 +9,7 @@
 | math | math-verify | the same; `repaired` on normalised formulas too |
 | OCR | 1 − WER, clipped | the same; WER and CER pooled beside it |
 | open-ended | mean F1 of ROUGE-1, -2, -L | the same for every script |
-| caption | METEOR (ROUGE-L beside it) | the same |
+| caption | METEOR, best variant this machine has; ROUGE-L and MMSci's 2-gram precision | the same |
 
 A sample whose gold and answer are both empty never scores: an empty truth is an error of the data.
 """
@@ -159,6 +159,20 @@ def _open_ended(case: Case) -> Measured:
     return accuracy, {"ROUGE": accuracy}, {"n": 1, "accuracy": accuracy}
 
 
+def _caption(case: Case) -> Measured:
+    from onethinker_eval.metrics import captions
+
+    answer = str(case.value)
+    meteor = captions.meteor(answer, [case.truth], variant=captions.meteor_variant())
+    pairs = captions.ngram_precision(answer, [case.truth], 2)
+    longest = text.rouge(case.truth, answer, stem=False).rouge_l.f1
+    components = {"METEOR": meteor.value, "ROUGE-L": longest, "BLEU-2 precision": pairs.value}
+    counts = {"n": 1, "accuracy": meteor.value, **components}
+    if meteor.variant != "wordnet":
+        counts["METEOR without WordNet"] = 1
+    return meteor.value, components, counts
+
+
 LANGUAGE_RULES: Mapping[str, Callable[[Case], Measured]] = {
     "multiple choice": _choice,
     "numerical": _numerical,
@@ -166,7 +180,7 @@ LANGUAGE_RULES: Mapping[str, Callable[[Case], Measured]] = {
     "math": _math,
     "ocr": _ocr,
     "open-ended": _open_ended,
-    "caption": _open_ended,
+    "caption": _caption,
 }
 """The rule of each language type; its answer was read."""
 

@@ -1,0 +1,206 @@
+"""Scoring a stretch of a reply journal: bytes in, one sorted file of score lines and a tally out.
+
+A journal is cut at line ends into chunks of a few megabytes, so memory does not grow with it and
+any number of processes can share the work. What a chunk yields depends on its lines alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from onethinker_eval.errors import DataError
+from onethinker_eval.rescoring.plan import Plan
+from onethinker_eval.rescoring.sample import score_line
+from onethinker_eval.rescoring.tally import Belonging, Tally, tally
+from onethinker_eval.scoring.result import Score
+
+__all__ = ["CHUNK_BYTES", "Chunk", "ChunkResult", "Job", "byte_ranges", "run_job"]
+
+CHUNK_BYTES = 8 << 20
+_MOST_CHUNKS = 256
+"""More chunks than this would be too many files to merge; larger journals get larger chunks."""
+
+_FIX = "this is not a reply journal, or it was changed by hand"
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Bytes `start` to `end` of a journal, whole lines; `last` if the file ends there."""
+
+    number: int
+    path: str
+    start: int
+    end: int
+    last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A chunk to score, where to put its lines, and the samples whose line there is void."""
+
+    chunk: Chunk
+    plan: Plan
+    target: str
+    masks: tuple[str, ...] = ()
+    void: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkResult:
+    """The number of a chunk, how many samples it scored, and their tally by protocol."""
+
+    number: int
+    samples: int
+    tallies: Mapping[str, Tally]
+
+
+def byte_ranges(paths: Iterable[Path | str], chunk_bytes: int = CHUNK_BYTES) -> list[Chunk]:
+    """Cut journals at line ends into chunks of about `chunk_bytes`, numbered in order."""
+    sources = [Path(path) for path in paths]
+    whole = sum(path.stat().st_size for path in sources)
+    step = max(1, chunk_bytes, whole // _MOST_CHUNKS)
+    chunks: list[Chunk] = []
+    for path in sources:
+        size = path.stat().st_size
+        with path.open("rb") as stream:
+            start = 0
+            while start < size:
+                stream.seek(min(size, start + step))
+                stream.readline()
+                end = stream.tell()
+                chunks.append(Chunk(len(chunks), str(path), start, end, end >= size))
+                start = end
+    return chunks
+
+
+def run_job(job: Job) -> ChunkResult:
+    """Score a chunk, write its score lines sorted to `job.target`, and return its tally.
+
+    Raises `DataError` naming file and line for a line that is damaged or of another file.
+    """
+    lines: dict[str, tuple[bytes, dict[str, Score], Belonging]] = {}
+    for position, line in _journal_lines(job.chunk):
+        try:
+            sample = line["id"]
+            if sample in job.void:
+                continue
+            known = lines.get(sample)
+            if known is not None and line["status"] != "ok" and not _failed(known[1]):
+                continue
+            lines[sample] = _score(line, job)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise DataError(
+                f"unexpected content ({type(error).__name__}: {error})",
+                file=job.chunk.path,
+                record=_line_number(job.chunk.path, position),
+                fix=_FIX,
+            ) from error
+    Path(job.target).write_bytes(b"".join(sorted(entry[0] for entry in lines.values())))
+    return ChunkResult(job.chunk.number, len(lines), _tallies(list(lines.values()), job.plan))
+
+
+def _failed(scores: Mapping[str, Score]) -> bool:
+    return any(score.outcome == "failed" for score in scores.values())
+
+
+def _journal_lines(chunk: Chunk) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield (byte position, object) of each line; drop a torn last line with a warning."""
+    position = chunk.start
+    with Path(chunk.path).open("rb") as stream:
+        stream.seek(chunk.start)
+        while position < chunk.end:
+            line = stream.readline()
+            at_end = chunk.last and position + len(line) >= chunk.end
+            try:
+                value = orjson.loads(line)
+                if at_end and not line.endswith(b"\n"):
+                    raise orjson.JSONDecodeError("no line end", "", 0)
+            except orjson.JSONDecodeError as error:
+                if at_end:
+                    warnings.warn(
+                        f"{chunk.path}: the last line was cut off by an interruption; left out",
+                        stacklevel=2,
+                    )
+                    return
+                raise DataError(
+                    f"broken JSON ({error})",
+                    file=chunk.path,
+                    record=_line_number(chunk.path, position),
+                    fix="the file was changed by hand or the disk is damaged; remove the line",
+                ) from error
+            yield position, value
+            position += len(line)
+
+
+def _line_number(path: str, position: int) -> str:
+    """Return "line N" of a byte position; only wanted for a message, so the file is read again."""
+    number, left = 1, position
+    with Path(path).open("rb") as stream:
+        while left > 0:
+            part = stream.read(min(left, 1 << 20))
+            if not part:
+                break
+            number += part.count(b"\n")
+            left -= len(part)
+    return f"line {number}"
+
+
+def _score(line: Mapping[str, Any], job: Job) -> tuple[bytes, dict[str, Score], Belonging]:
+    record = line["record"]
+    masks = _masks_of(line["id"], job.masks) if job.masks else None
+    scores = score_line(line, job.plan, masks)
+    meta = record["meta"]
+    group = str(meta.get("group", "") or "")
+    category = meta.get(job.plan.breakdown) if job.plan.breakdown else None
+    belonging = Belonging(record["cluster"] or line["id"], group, str(category or ""))
+    row: dict[str, Any] = {"id": line["id"], "cluster": belonging.cluster}
+    if group:
+        row["group"] = group
+    for protocol, score in scores.items():
+        row[protocol] = score.to_json()
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE), scores, belonging
+
+
+def _tallies(
+    entries: list[tuple[bytes, dict[str, Score], Belonging]], plan: Plan
+) -> dict[str, Tally]:
+    belongings = [entry[2] for entry in entries]
+    found: dict[str, Tally] = {}
+    seen: dict[tuple[int, ...], Tally] = {}
+    for protocol in plan.protocols:
+        scores = [entry[1][protocol] for entry in entries]
+        # Where all scores are shared between protocols, so is their tally.
+        identity = tuple(map(id, scores))
+        if identity not in seen:
+            seen[identity] = tally(scores, belongings, plan)
+        found[protocol] = seen[identity]
+    return found
+
+
+@lru_cache(maxsize=4)
+def _mask_index(paths: tuple[str, ...], _sizes: tuple[int, ...]) -> dict[str, tuple[str, int]]:
+    """Return where the line that counts for each sample lies in the mask journals."""
+    from onethinker_eval.files import read_journal
+
+    index: dict[str, tuple[str, int]] = {}
+    for path in paths:
+        for offset, line in read_journal(path):
+            index[str(line.get("id"))] = (path, offset)
+    return index
+
+
+def _masks_of(sample: str, paths: tuple[str, ...]) -> dict[str, Any] | None:
+    place = _mask_index(paths, tuple(Path(path).stat().st_size for path in paths)).get(sample)
+    if place is None:
+        return None
+    with Path(place[0]).open("rb") as stream:
+        stream.seek(place[1])
+        value = orjson.loads(stream.readline())
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,58 @@
+"""How the replies of one task are scored: what its task file says, in a form that can be sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onethinker_eval.scoring.definitions import Metric, by_category, definitions
+from onethinker_eval.scoring.result import PROTOCOLS, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from onethinker_eval.benchmarks import Task
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What scoring one task needs to know; small and picklable.
+
+    `problem_type` and `data_type` name the metrics to report; each sample is scored by its own
+    record's. `breakdown` is the key of `record.meta` that accuracy is split by.
+    """
+
+    task: str
+    benchmark: str
+    split: str
+    problem_type: str
+    data_type: str
+    choice_rule: str = ""
+    span_rule: str = ""
+    breakdown: str = ""
+    protocols: tuple[Protocol, ...] = PROTOCOLS
+
+    @classmethod
+    def of(cls, task: Task, protocols: Sequence[str] = ()) -> Plan:
+        """Return the plan of a task; `protocols` narrows the ones it has."""
+        wanted = set(protocols or PROTOCOLS) & set(task.protocols)
+        return cls(
+            task=task.id,
+            benchmark=task.benchmark,
+            split=task.split,
+            problem_type=task.problem_type,
+            data_type=task.data_type,
+            choice_rule=task.choice_rule,
+            span_rule=task.span_rule,
+            breakdown=task.breakdown,
+            protocols=tuple(name for name in PROTOCOLS if name in wanted),
+        )
+
+    def metrics(self, protocol: str, statistics: Iterable[str]) -> tuple[Metric, ...]:
+        """Return the metrics to report, given the names of the statistics that were met."""
+        plain = definitions(
+            self.problem_type, protocol, data_type=self.data_type, span_rule=self.span_rule
+        )
+        return (*plain, *by_category(statistics))
