@@ -56,11 +56,7 @@ def _build() -> typer.Typer:
     add("doctor", catalogue_commands.doctor)
     demo = _group(help="Make the demo suite: small real images and videos with exact truth.")
     _adder(demo)("make", data_commands.demo_make)
-    data = _group(help="Check benchmark data, and say where to get it.")
-    _adder(data)("check", data_commands.check)
-    _adder(data)("where", data_commands.where)
-    root.add_typer(demo, name="demo", no_args_is_help=True)
-    root.add_typer(data, name="data", no_args_is_help=True)
+    root.add_typer(demo, name="demo")
     return root
 
 
@@ -86,8 +82,9 @@ def run(argv: Sequence[str] | None = None) -> int:
     except OneThinkerError as error:
         return _fail(str(error), error.exit_code, verbose)
     except _USAGE_ERROR as error:
-        hint = "" if "Did you mean" in error.format_message() else f" (see {PROGRAM} --help)"
-        return _fail(" ".join(error.format_message().split()) + hint, 2, verbose=False)
+        place = error.ctx.command_path if error.ctx is not None else PROGRAM
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return _fail(f"{message} (see {place} --help)", 2, verbose=False)
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", 130, verbose=False)
     except BrokenPipeError:

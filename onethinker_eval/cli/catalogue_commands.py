@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,7 +11,7 @@ import typer
 from onethinker_eval.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from onethinker_eval.benchmarks import Benchmark
+    from onethinker_eval.benchmarks import Benchmark, Task
 
 __all__ = ["doctor", "models", "tasks"]
 
@@ -25,7 +25,7 @@ IncludePath = Annotated[
 def tasks(
     data: Annotated[
         str | None,
-        typer.Option("--data", metavar="PATH", help="Data root to look in ($ONETHINKER_DATA)."),
+        typer.Option("--data", metavar="demo|PATH", help="Where to look ($ONETHINKER_DATA)."),
     ] = None,
     include_path: IncludePath = None,
     as_json: JsonFlag = False,
@@ -61,21 +61,18 @@ def tasks(
         )
     Terminal().console().print(table)
     families = len({row["family"] for row in rows})
-    where = f"under {root}" if root else "no data root named: --data PATH or $ONETHINKER_DATA"
-    print(f"\n{len(rows)} benchmarks in {families} families; data {where}; --data demo needs none.")
+    where = f"looked for in {root}" if root else "not looked for: name it with --data"
+    print(f"\n{len(rows)} benchmarks in {families} families; data {where}.")
 
 
-def data_root(named: str | None) -> Path | None:
-    """Return the folder meant by `--data` or `$ONETHINKER_DATA`, or None if neither is given."""
-    import os
-
-    text = named or os.environ.get("ONETHINKER_DATA", "")
-    return Path(text).expanduser() if text else None
+def data_root(named: str | None) -> str:
+    """Return what `--data` or `$ONETHINKER_DATA` names, or "" if neither is given."""
+    return named or os.environ.get("ONETHINKER_DATA", "")
 
 
-def _benchmark_row(benchmark: Benchmark, root: Path | None) -> dict[str, Any]:
+def _benchmark_row(benchmark: Benchmark, root: str) -> dict[str, Any]:
     first = benchmark.tasks[0]
-    found = [_present(task.sources, root) for task in benchmark.tasks]
+    found = [_present(task, root) for task in benchmark.tasks]
     state = "present" if all(found) else "partly" if any(found) else "absent"
     return {
         "name": benchmark.name,
@@ -99,15 +96,22 @@ def _benchmark_row(benchmark: Benchmark, root: Path | None) -> dict[str, Any]:
     }
 
 
-def _present(sources: Any, root: Path | None) -> bool:
-    """Say whether one of the sources that are files lies under `root`."""
-    if root is None:
+def _present(task: Task, root: str) -> bool:
+    """Say whether a source of the task lies under `root`; the demo suite has a twin of each."""
+    from onethinker_eval import readers
+    from onethinker_eval.errors import DataError
+
+    if root in ("", "hub"):
         return False
-    return any(
-        (root / str(source["path"])).exists()
-        for source in sources
-        if source.get("path") and ".." not in Path(str(source["path"])).parts
-    )
+    if root == "demo":
+        from onethinker_eval.demo import benchmarks
+
+        return task.benchmark in benchmarks()
+    try:
+        readers.find(task, root)
+    except DataError:
+        return False
+    return True
 
 
 def _published(values: Any) -> str:

@@ -184,9 +184,8 @@ def _settings(*, model: str | None, tasks: str | None, **options: Any) -> Settin
     wanted = resolve(tasks, options["include_path"])
     check_model(model)
     _check_protocols(options["protocols"])
-    named = options.pop("data")
-    root = data_root(named)
-    if root is None:
+    root = data_root(options.pop("data"))
+    if not root:
         raise UsageError(
             "no data named",
             hint="--data demo, --data FOLDER (or $ONETHINKER_DATA), or --data hub",
@@ -194,7 +193,7 @@ def _settings(*, model: str | None, tasks: str | None, **options: Any) -> Settin
     options["limit"] = _whole("--limit", options["limit"], 1)
     options["batch_size"] = _whole("--batch_size", options["batch_size"], 1)
     options["seed"] = _whole("--seed", options["seed"], 0)
-    return Settings(model=model, tasks=tuple(task.id for task in wanted), data=str(root), **options)
+    return Settings(model=model, tasks=tuple(task.id for task in wanted), data=root, **options)
 
 
 def _check_protocols(names: tuple[str, ...]) -> None:
@@ -221,8 +220,15 @@ def _run(settings: Settings, terminal: Terminal) -> int:
             terminal.warn(f"interrupted; {done}: run the same command to go on")
             return 130
     from onethinker_eval.cli.summary import print_summary
+    from onethinker_eval.demo import is_demo
 
-    print_summary(result, terminal, seconds=time.monotonic() - started)
+    print_summary(
+        result,
+        terminal,
+        seconds=time.monotonic() - started,
+        protocol=settings.protocols[0] if settings.protocols else "paper",
+        demo=is_demo(settings.data),
+    )
     return int(result.exit_code)
 
 

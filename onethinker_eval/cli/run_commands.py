@@ -63,7 +63,9 @@ def leaderboard(
     Terminal(verbose=verbose).show_own_warnings()
     rows = [read_run(find_run(name, output), protocol=protocol) for name in runs]
     wanted = [name.strip() for name in (models or "").split(",") if name.strip()]
-    text = FORMATS[form](build_board(rows, with_published=with_published or bool(wanted), models=wanted))
+    text = FORMATS[form](
+        build_board(rows, with_published=with_published or bool(wanted), models=wanted)
+    )
     if to:
         write_atomic(Path(to), text)
     else:

@@ -10,6 +10,6 @@ True
 
 from __future__ import annotations
 
-from onethinker_eval.demo.suite import benchmarks, ensure, make, verified, version
+from onethinker_eval.demo.suite import benchmarks, ensure, is_demo, make, verified, version
 
-__all__ = ["benchmarks", "ensure", "make", "verified", "version"]
+__all__ = ["benchmarks", "ensure", "is_demo", "make", "verified", "version"]

@@ -28,7 +28,7 @@ Progress = Callable[[int, int, str], None]
 
 def benchmarks() -> list[str]:
     """Return the names of the demo benchmarks, in the order in which they are made."""
-    return list(dict.fromkeys(twin.benchmark for twin in TWINS))
+    return list(dict.fromkeys(name for twin in TWINS for name in twin.benchmarks))
 
 
 @lru_cache(maxsize=1)
@@ -36,6 +36,8 @@ def version() -> str:
     """Return 12 hex digits that change with the generator's source code."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.glob("*.py")):
+        if path.name.startswith(("model", "tiny")):
+            continue
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:12]
 
@@ -64,11 +66,11 @@ def make(
     for done, twin in enumerate(twins):
         if progress:
             progress(done, len(twins), twin.label)
-        twin.write(folder, twin, groups(twin, seed, split, size))
+        twin.write(folder, groups(twin, seed, split, size))
     about = {
         "demo": True, "version": version(), "seed": seed, "split": split,
         "size": list(size) if size else None,
-        "benchmarks": list(dict.fromkeys(twin.benchmark for twin in twins)),
+        "benchmarks": list(dict.fromkeys(name for twin in twins for name in twin.benchmarks)),
         "records": folder.records, "files": _fingerprints(folder.root),
     }
     write_json_atomic(folder.root / MANIFEST, about)
@@ -104,6 +106,17 @@ def verified(root: Path) -> bool:
         return bool(files) and all(_fingerprint(root / name) == files[name] for name in files)
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def is_demo(data: Path | str) -> bool:
+    """Return whether `data` (`--data`) is the demo suite: by name, or a folder `make` wrote."""
+    if str(data) == "demo":
+        return True
+    try:
+        about = json.loads((Path(data) / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(about, dict) and about.get("demo") is True
 
 
 def _move_into_place(made: Path, target: Path) -> None:
@@ -145,7 +158,7 @@ def _chosen(names: Sequence[str] | None) -> list[Twin]:
         if name not in known:
             near = get_close_matches(name, known, 3) or known
             raise UsageError(f"no demo benchmark {name!r}; nearest: {', '.join(near)}")
-    return [twin for twin in TWINS if twin.benchmark in names]
+    return [twin for twin in TWINS if set(twin.benchmarks) & set(names)]
 
 
 def _check(split: str, size: tuple[int, int] | None) -> None:

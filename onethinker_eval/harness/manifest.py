@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker_eval import __version__
+from onethinker_eval.demo import is_demo
 from onethinker_eval.errors import RunError
 from onethinker_eval.files import write_json_atomic
 from onethinker_eval.harness.settings import Settings, redact
@@ -74,7 +75,7 @@ class Manifest:
         self.content = {
             "schema": SCHEMA,
             "name": settings.run_name,
-            "demo": settings.data == "demo",
+            "demo": is_demo(settings.data),
             "created": self.content.get("created", _now()),
             "identity": {**identity, "tasks": tasks},
             "settings": settings.to_json(),
