@@ -61,7 +61,11 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One question on a picture. `answer` is the text that belongs inside `<answer>`."""
+    """One question. `answer` is the text that belongs inside `<answer>`.
+
+    `pictures` are positions in the group's `pictures`, in the order in which they are shown.
+    `facts` hold what the record of its benchmark carries besides (masks, hints, …).
+    """
 
     family: str
     category: str
@@ -71,6 +75,7 @@ class Ask:
     thinking: str
     options: tuple[str, ...] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
+    pictures: tuple[int, ...] = (0,)
 
     def option_texts(self) -> list[str]:
         """Return the options without their letters."""
@@ -84,6 +89,11 @@ class Group:
     picture: Drawable
     asks: tuple[Ask, ...]
     more: tuple[Drawable, ...] = ()
+
+    def shown(self, ask: Ask) -> list[Drawable]:
+        """Return the pictures and clips of a question, in order."""
+        every = (self.picture, *self.more)
+        return [every[at] for at in ask.pictures]
 
 
 Family = Callable[[Dice, Setting], Group]

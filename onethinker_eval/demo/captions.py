@@ -30,10 +30,9 @@ def scene_caption(bodies: Sequence[Seen], ground: str) -> str:
     parts = []
     for body in sorted(bodies, key=lambda b: (round(b.y, 1), b.x)):
         fill = "striped " if body.fill == "striped" else ""
-        article = "an" if fill == "" and body.colour == "orange" and not body.grade else "a"
-        parts.append(f"{article} {body.grade} {fill}{body.colour} {body.shape} {where(body)}")
+        parts.append(f"a {body.grade} {fill}{body.colour} {body.shape} {where(body)}")
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
-    return f"{plural('shape', len(bodies))} on a {ground} ground: {listed}.".capitalize()
+    return f"{plural('shape', len(bodies))} on a {ground} ground: {listed}."
 
 
 def clip_caption(line: Timeline) -> str:

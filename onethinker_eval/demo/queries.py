@@ -202,13 +202,12 @@ def as_choice(dice: Dice, query: Query, family: str = "image_qa", count: int = 4
     options, letter = choice(dice, query.right, query.wrong, min(count, len(query.wrong) + 1))
     return Ask(
         family, query.category, "multiple choice", query.question, letter,
-        f"{query.thinking} That is option {letter}.", options, {"text": query.right},
+        f"{query.thinking} That is option {letter}.", options,
     )
 
 
-def as_number(query: Query, family: str = "image_qa") -> Ask:
-    """Return a query whose right answer is a number as a numerical question."""
+def as_number(query: Query, family: str = "image_qa", problem_type: str = "numerical") -> Ask:
+    """Return a query without options; its right answer is a number (or LaTeX for "math")."""
     return Ask(
-        family, query.category, "numerical", query.question, query.right, query.thinking,
-        facts={"wrong": query.wrong},
+        family, query.category, problem_type, query.question, query.right, query.thinking
     )

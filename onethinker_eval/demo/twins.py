@@ -1,30 +1,39 @@
-"""The list of demo benchmarks: what each draws, how much, and the files it writes."""
+"""The list of demo benchmarks: what each draws, how much, and the file it writes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from onethinker_eval.demo import image_qa, spatial, temporal, tracking
+from onethinker_eval.demo import captioning, image_qa, mmt, spatial, tables, video_qa
 from onethinker_eval.demo.asking import Family, Group, Setting
 from onethinker_eval.demo.dice import Dice, scene_seed
-from onethinker_eval.demo.tables import mathvista_row, mcq_row
-from onethinker_eval.demo.writing import Folder, onethinker_record
+from onethinker_eval.demo.temporal import temporal
+from onethinker_eval.demo.tracking import tracking
+from onethinker_eval.demo.tubes import tubes
+from onethinker_eval.demo.video_masks import video_segmentation
+from onethinker_eval.demo.writers import (
+    Writer,
+    holmes,
+    longvideobench,
+    released,
+    table,
+    video_mmlu,
+)
 
-__all__ = ["TWINS", "Twin", "groups"]
+__all__ = ["TWINS", "Twin", "draw", "groups"]
 
-Writer = Callable[[Folder, "Twin", Iterator[Group]], None]
-_SIZES = ((160, 128), (160, 128), (128, 128), (128, 160))
+_FORMS = ((160, 128), (160, 128), (128, 128), (128, 160))
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """One demo file: its benchmark's name, what it draws and how many scenes and questions."""
+    """One demo file: benchmarks it serves, family, what it draws (in turn), scenes, setting."""
 
-    benchmark: str
+    benchmarks: tuple[str, ...]
     split: str
     family: str
-    draw: Family
+    draws: tuple[Family, ...]
     write: Writer
     scenes: int
     setting: Setting
@@ -32,74 +41,119 @@ class Twin:
     @property
     def label(self) -> str:
         """Name that is unique among the twins, such as "refcoco/testA"."""
-        return f"{self.benchmark}/{self.split}"
+        return f"{self.benchmarks[0]}/{self.split}"
+
+    @property
+    def still(self) -> bool:
+        """Whether its media are pictures, which come in several forms."""
+        return self.family in (
+            "image_qa", "image_caption", "spatial_grounding", "image_segmentation"
+        )
+
+
+def draw(
+    twin: Twin, dice: Dice, index: int, size: tuple[int, int] | None, setting: Setting | None = None
+) -> Group:
+    """Return one scene of a twin; `index` chooses among what it draws in turn."""
+    base = setting or twin.setting
+    form = size or (dice.pick(_FORMS) if twin.still else base.size)
+    return twin.draws[index % len(twin.draws)](dice, replace(base, size=form))
 
 
 def groups(twin: Twin, seed: int, split: str, size: tuple[int, int] | None) -> Iterator[Group]:
     """Yield the scenes of a twin; each depends on its own seed only."""
     for index in range(twin.scenes):
         dice = Dice(scene_seed(split, seed, twin.label, index))
-        wanted = size or (twin.setting.size if twin.family.startswith(("video", "temp", "spatio",
-                          "track")) else dice.pick(_SIZES))
-        yield twin.draw(dice, replace(twin.setting, size=wanted))
+        yield draw(twin, dice, index, size)
 
 
-def _released(file: str, folder_name: str) -> Writer:
-    """Return a writer of `eval_<file>.json` with media below Evaluation/<folder_name>."""
-
-    def write(folder: Folder, twin: Twin, drawn: Iterator[Group]) -> None:
-        records: list[dict[str, object]] = []
-        for at, group in enumerate(drawn):
-            stem = f"Evaluation/{folder_name}/{file}_{at:03d}"
-            path = folder.media(group.picture, stem)
-            for ask in group.asks:
-                records.append(
-                    onethinker_record(group, ask, len(records) + 1, path, folder_name)
-                )
-        folder.json(f"eval_{file}.json", records)
-
-    return write
-
-
-def _table(name: str, row: Callable[[int, Group, int], list[dict[str, object]]]) -> Writer:
-    """Return a writer of LMUData/<name>.tsv; `row` makes the rows of one question."""
-
-    def write(folder: Folder, twin: Twin, drawn: Iterator[Group]) -> None:
-        rows: list[dict[str, object]] = []
-        questions = 0
-        for group in drawn:
-            for at in range(len(group.asks)):
-                rows += row(questions, group, at)
-                questions += 1
-        folder.table(f"LMUData/{name}.tsv", rows)
-
-    return write
-
-
-_CLIP = Setting(size=(160, 128), objects=(2, 4), asks=2)
 _STILL = Setting(objects=(3, 6), asks=2)
+_CLIP = Setting(objects=(2, 4), asks=2)
+_THREE = replace(_CLIP, asks=3)
 
 
-def _refcoco(name: str, short: str) -> list[Twin]:
-    splits = {"refcocog": ("val", "test")}.get(name, ("val", "testA", "testB"))
-    folder = {"refcoco": "RefCOCO", "refcoco+": "RefCOCOplus", "refcocog": "RefCOCOg"}[name]
+def _boxes(name: str, short: str, folder: str, splits: tuple[str, ...]) -> list[Twin]:
     return [
-        Twin(name, split, "spatial_grounding", spatial.grounding[f"{short}_{split}"],
-             _released(f"{short}_{split}", folder), 12, _STILL)
+        Twin((name,), split, "spatial_grounding", (spatial.grounding[f"{short}_{split}"],),
+             released(f"{short}_{split}", folder), 12, _STILL)
         for split in splits
     ]
 
 
-TWINS: tuple[Twin, ...] = (
-    *_refcoco("refcoco", "refcoco"),
-    *_refcoco("refcoco+", "refcocop"),
-    *_refcoco("refcocog", "refcocog"),
-    Twin("got10k", "val", "tracking", tracking.tracking, _released("got10k", "GOT-10k"), 24,
+def _masks(name: str, short: str, folder: str) -> Twin:
+    return Twin((name,), "val", "image_segmentation", (spatial.segmentation[f"seg_{short}"],),
+                released(f"seg_{short}", folder), 12, _STILL)
+
+
+def _spans(name: str, split: str, folder: str) -> Twin:
+    return Twin((name,), split, "temporal_grounding", (temporal[name],), released(name, folder),
+                12, _CLIP)
+
+
+def _moving(name: str, folder: str) -> Twin:
+    return Twin((name,), "val", "video_segmentation", (video_segmentation[name],),
+                released(f"seg_{name}", folder), 12, _CLIP)
+
+
+_PERCEPTION = (
+    *_boxes("refcoco", "refcoco", "RefCOCO", ("val", "testA", "testB")),
+    *_boxes("refcoco+", "refcocop", "RefCOCOplus", ("val", "testA", "testB")),
+    *_boxes("refcocog", "refcocog", "RefCOCOg", ("val", "test")),
+    _masks("refcoco_seg", "refcoco", "RefCOCO_seg"),
+    _masks("refcoco+_seg", "refcocop", "RefCOCOplus_seg"),
+    _masks("refcocog_seg", "refcocog", "RefCOCOg_seg"),
+    _spans("charades", "test", "Charades"),
+    _spans("activitynet", "val", "ActivityNet"),
+    _spans("anet_rtl", "test", "ANet-RTL"),
+    Twin(("stvg",), "test", "spatio_temporal_grounding", (tubes,), released("stvg", "STVG"), 12,
+         _CLIP),
+    Twin(("got10k",), "val", "tracking", (tracking,), released("got10k", "GOT-10k"), 24,
          replace(_CLIP, asks=1)),
-    Twin("charades", "test", "temporal_grounding", temporal.temporal["charades"],
-         _released("charades", "Charades"), 12, _CLIP),
-    Twin("mmstar", "val", "image_qa", image_qa.shape_choices, _table("MMStar", mcq_row), 16,
-         _STILL),
-    Twin("mathvista", "testmini", "image_qa", image_qa.counts,
-         _table("MathVista_MINI", mathvista_row), 16, _STILL),
+    _moving("mevis", "MeViS"),
+    _moving("reasonvos", "ReasonVOS"),
 )
+_IMAGES = (
+    Twin(("mmmu",), "dev_val", "image_qa",
+         (image_qa.compared, image_qa.mmmu_open, image_qa.mmmu_two, image_qa.compared),
+         table("MMMU_DEV_VAL", tables.mmmu_rows), 28, replace(_STILL, asks=1)),
+    Twin(("mathvista",), "testmini", "image_qa", (image_qa.charts, image_qa.counts),
+         table("MathVista_MINI", tables.mathvista_rows), 14, _STILL),
+    Twin(("mathverse",), "testmini", "image_qa", (image_qa.versions,),
+         table("MathVerse_MINIV", tables.mathverse_rows), 8, _STILL),
+    Twin(("mmbench",), "dev_en", "image_qa", (image_qa.shape_choices, image_qa.science),
+         table("MMBench_DEV_EN", tables.mmbench_rows), 10, replace(_STILL, asks=1)),
+    Twin(("mmstar",), "val", "image_qa", (image_qa.shape_choices, image_qa.charts_as_choices),
+         table("MMStar", tables.mmstar_rows), 14, _STILL),
+    Twin(("scienceqa",), "test_img", "image_qa", (image_qa.science,),
+         table("ScienceQA_TEST", tables.scienceqa_rows), 20, _STILL),
+    Twin(("ai2d",), "test", "image_qa", (image_qa.diagrams,),
+         table("AI2D_TEST", tables.ai2d_rows), 14, _STILL),
+    Twin(("mmt_bench", "mmt_caption"), "val", "image_qa", mmt.subtasks(),
+         table("MMT-Bench_VAL", tables.mmt_rows), 40, _STILL),
+    Twin(("mmsci_caption",), "dev", "image_caption",
+         (captioning.chart_figure, captioning.scene_figure),
+         table("MMSci_DEV_Captioning_image_only", tables.mmsci_rows), 24, _STILL),
+)
+_VIDEOS = (
+    Twin(("videommmu",), "test", "video_qa", (video_qa.lesson_tracks,),
+         released("videommmu", "VideoMMMU"), 10, _CLIP),
+    Twin(("mmvu",), "val", "video_qa", (video_qa.clips((8, 14), 5),),
+         released("mmvu", "MMVU"), 12, _CLIP),
+    Twin(("videomme",), "test", "video_qa",
+         (video_qa.clips((6, 9), 4), video_qa.clips((14, 18), 4), video_qa.clips((24, 30), 4)),
+         released("videomme", "VideoMME"), 12, _CLIP),
+    Twin(("videoholmes",), "test", "video_qa",
+         (video_qa.clips((12, 18), 6, ("happens", "next", "which_first", "who", "fate")),),
+         holmes, 12, _CLIP),
+    Twin(("longvideobench",), "val", "video_qa",
+         (video_qa.clips((10, 14), 5), video_qa.clips((28, 36), 5)), longvideobench, 10, _CLIP),
+    Twin(("longvideo_reason",), "test", "video_qa",
+         (video_qa.clips((32, 40), 4, ("next", "which_first", "who", "happens", "part")),),
+         released("longvideoreason", "LongVideoReason"), 8, _THREE),
+    Twin(("videomathqa",), "test", "video_qa", (video_qa.math_lessons,),
+         released("videomathqa", "VideoMathQA"), 12, _CLIP),
+    Twin(("videommlu_caption",), "cap", "video_caption",
+         (captioning.lesson_story, captioning.clip_story), video_mmlu, 12, _CLIP),
+)
+
+TWINS: tuple[Twin, ...] = (*_PERCEPTION, *_IMAGES, *_VIDEOS)
