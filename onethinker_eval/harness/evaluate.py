@@ -104,6 +104,7 @@ def _identity(settings: Settings, works: Sequence[_Work], weights: str) -> dict[
     for work in works:
         data = digest([record_digest(record.to_json()) for record in work.records])
         tasks[work.task.id] = {
+            "prompts": profile().digest,
             "generation": {key: str(value) for key, value in work.generation.items()},
             "limit": settings.limit if settings.limit is not None else NO_LIMIT,
             "info": {
@@ -120,8 +121,7 @@ def _identity(settings: Settings, works: Sequence[_Work], weights: str) -> dict[
         "arguments": without_secrets(settings.model_args),
         "weights": weights,
     }
-    asked = {"name": profile().name, "digest": profile().digest}
-    return {"model": model, "prompt": asked, "seed": settings.seed, "tasks": tasks}
+    return {"model": model, "seed": settings.seed, "tasks": tasks}
 
 
 def _pending(

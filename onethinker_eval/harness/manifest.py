@@ -24,6 +24,7 @@ from onethinker_eval.demo import is_demo
 from onethinker_eval.errors import RunError
 from onethinker_eval.files import write_json_atomic
 from onethinker_eval.harness.settings import Settings, redact
+from onethinker_eval.media import video
 
 __all__ = ["Manifest", "differences", "git_state", "package_versions"]
 
@@ -141,6 +142,8 @@ def _session(settings: Settings) -> dict[str, Any]:
         "command": " ".join(_redacted(word) for word in sys.argv),
         "batch_size": settings.batch_size,
         "device": settings.device,
+        "prompt": settings.prompt,
+        "video_reader": next(iter(video.available()), None),
         "host": socket.gethostname(),
         "python": platform.python_version(),
         "platform": platform.platform(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from onethinker_eval.benchmarks import Task
 from onethinker_eval.harness.replies import merged_lines
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from onethinker_eval.harness.progress import Ticker
     from onethinker_eval.harness.run_folder import RunFolder
     from onethinker_eval.harness.settings import Settings
+    from onethinker_eval.rescoring import MetricRow
 
 __all__ = ["Failure", "RunResult", "failures_of", "finish_run"]
 
@@ -40,7 +41,7 @@ class RunResult:
     generated: int
     reused: int
     failures: tuple[Failure, ...] = ()
-    metrics: tuple[Any, ...] = ()
+    metrics: tuple[MetricRow, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -62,10 +63,20 @@ def finish_run(
     folder: RunFolder, settings: Settings, tasks: Sequence[Task], ticker: Ticker
 ) -> RunResult:
     """Score what the journal holds, write the result files, and close the session."""
+    from onethinker_eval.reporting import write_leaderboards
+    from onethinker_eval.rescoring import rescore
+
     failures = failures_of(folder.path, tasks)
-    metrics: tuple[Any, ...] = ()
+    # All tasks the folder holds, not only those of this command: metrics.csv is the run's.
+    scored = rescore(
+        folder.path,
+        protocols=settings.protocols,
+        seed=settings.seed,
+        include_path=settings.include_path,
+    )
+    write_leaderboards(folder.path, scored.rows)
     folder.finish(
         {"generated": ticker.generated, "reused": ticker.reused, "failed": len(failures)}
     )
     ticker.say("done", "")
-    return RunResult(folder.path, ticker.generated, ticker.reused, failures, metrics)
+    return RunResult(folder.path, ticker.generated, ticker.reused, failures, scored.rows)
