@@ -1,13 +1,15 @@
 """The process in which symbolic mathematics runs, so that it can be stopped.
 
-Run as `python -m onethinker_eval.metrics.math_worker`. It imports math-verify, writes one
-line `{"ready": true}`, then answers each line `[pred, truth, rule, seconds]` with one line
-`{"equal": bool}` or `{"error": "KindOfException"}`. It ends at end of input.
+Run as `python -m onethinker_eval.metrics.math_worker`. It imports math-verify, which takes
+seconds, and then works in a forked child, so that a child that had to be killed is replaced
+in milliseconds; where there is no fork it works itself. Whoever works writes one line
+`{"ready": its process id}`, then answers each line `[pred, truth, rule, seconds]` with one
+line `{"equal": bool}` or `{"error": "KindOfException"}`, and ends at the end of input.
 
-Two guards stand behind the caller's own limit. A watchdog thread in C ends the process a
-little after `seconds`, even inside one long big-integer operation and even when the caller
-is gone. The address space is limited where the platform can, so that a tower of powers ends
-in an error and not in swapping, and no file can be written.
+Two guards stand behind the caller's own limit. A watchdog thread in C ends the working
+process a little after `seconds`, even inside one long big-integer operation and even when
+the caller is gone. The address space is limited where the platform can, so that a tower of
+powers ends in an error and not in swapping, and no file can be written.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import logging
 import os
 import re
 import signal
-from typing import Any
+from typing import IO, Any
 
 __all__ = ["looks_like_formula", "main", "symbolically_equal"]
 
@@ -91,19 +93,43 @@ def _answer(line: str) -> dict[str, Any]:
         faulthandler.cancel_dump_traceback_later()
 
 
+def _serve(replies: IO[str]) -> None:
+    """Answer requests from standard input until it ends or nobody reads the answers."""
+    requests = os.fdopen(os.dup(0), "r", encoding="ascii")
+    with contextlib.suppress(BrokenPipeError):
+        print(json.dumps({"ready": os.getpid()}), file=replies, flush=True)
+        for line in requests:
+            print(json.dumps(_answer(line)), file=replies, flush=True)
+
+
+def _serve_in_children(replies: IO[str]) -> None:
+    """Serve from a forked child; replace it when it was killed, end when it ended."""
+    while True:
+        child = os.fork()
+        if child == 0:
+            try:
+                _serve(replies)
+            finally:
+                # Whatever ended the loop, only a kill may lead to another child.
+                os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.waitstatus_to_exitcode(status) == 0:
+            return
+
+
 def main() -> None:
     """Serve requests from standard input until it ends."""
     logging.disable(logging.CRITICAL)
     # Libraries may print; only this stream speaks to the caller.
     replies = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
-    import math_verify  # noqa: F401
-
+    # Once through everything, so that children inherit imports and compiled patterns.
+    symbolically_equal("$x^2$", "$2x$", "paper")
     _limit_resources()
-    requests = os.fdopen(os.dup(0), "r", encoding="ascii")
-    print(json.dumps({"ready": True}), file=replies, flush=True)
-    for line in requests:
-        print(json.dumps(_answer(line)), file=replies, flush=True)
+    if hasattr(os, "fork"):
+        _serve_in_children(replies)
+    else:
+        _serve(replies)
 
 
 if __name__ == "__main__":

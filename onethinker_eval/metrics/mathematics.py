@@ -24,6 +24,7 @@ import json
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -132,7 +133,7 @@ def _symbolic(pred: str, truth: str, rule: Rule, time_limit_s: float) -> bool:
 
 
 class _Worker:
-    """One lazily started `math_worker` process, asked by one thread at a time."""
+    """One lazily started `math_worker`, asked by one thread at a time."""
 
     def __init__(self) -> None:
         self._reset()
@@ -141,28 +142,30 @@ class _Worker:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
         self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._ready = False
+        # The process that answers: a child of `_process`, or itself; 0 until it is ready.
+        self._answering = 0
 
     def ask(self, request: list[Any], time_limit_s: float) -> dict[str, Any]:
-        """Send one request and return its reply; kill the process if none comes in time."""
+        """Send one request and return its reply; kill who works on it if none comes in time."""
         with self._lock:
             process = self._running()
             try:
                 assert process.stdin is not None
                 process.stdin.write(json.dumps(request) + "\n")
                 process.stdin.flush()
-                line = self._replies.get(timeout=time_limit_s)
+                reply = self._reply(time_limit_s)
             except queue.Empty:
-                self._stop()
-                # The next question finds the process started, or nearly.
-                self._launch()
+                self._interrupt(process)
                 raise _GivenUpError("timeout") from None
             except OSError:
-                line = ""
-            if not line:
+                reply = {}
+            if "ready" in reply:
+                # The child died over the request and its successor reports.
+                self._answering = int(reply["ready"])
+                raise _GivenUpError("error")
+            if not reply:
                 self._stop()
                 raise _GivenUpError("error")
-            reply: dict[str, Any] = json.loads(line)
             return reply
 
     def stop(self) -> None:
@@ -175,44 +178,63 @@ class _Worker:
         self._reset()
 
     def _running(self) -> subprocess.Popen[str]:
-        """Return a process that is ready for a question."""
+        """Return the process once it is ready for a question; start it if there is none."""
         process = self._process
         if process is None or process.poll() is not None:
             self._stop()
-            process = self._launch()
-        if not self._ready:
+            process, self._replies = _start()
+            self._process = process
+        while not self._answering:
             try:
-                self._ready = bool(self._replies.get(timeout=_START_LIMIT_S))
+                reply = self._reply(_START_LIMIT_S)
             except queue.Empty:
-                self._ready = False
-        if not self._ready:
-            self._stop()
-            raise MissingPart(
-                "symbolic mathematics is not available: its process did not start",
-                hint="pip install 'math-verify>=0.8'",
-            )
+                reply = {}
+            if not reply:
+                self._stop()
+                raise MissingPart(
+                    "symbolic mathematics is not available: its process did not start",
+                    hint="pip install 'math-verify>=0.8'",
+                )
+            # Anything else is an answer that came just too late.
+            self._answering = int(reply.get("ready", 0))
         return process
 
-    def _launch(self) -> subprocess.Popen[str]:
-        process, self._replies = _start()
-        self._process, self._ready = process, False
-        return process
+    def _reply(self, time_limit_s: float) -> dict[str, Any]:
+        """Return the next line, `{}` at the end of output; raise `queue.Empty` when none comes."""
+        line = self._replies.get(timeout=time_limit_s)
+        reply: dict[str, Any] = json.loads(line) if line else {}
+        return reply
+
+    def _interrupt(self, process: subprocess.Popen[str]) -> None:
+        """Kill who works; a successor reports itself, or the next question starts one."""
+        if self._answering == process.pid:
+            self._stop()
+        else:
+            _kill(self._answering)
+            self._answering = 0
 
     def _stop(self) -> None:
         process, self._process = self._process, None
+        answering, self._answering = self._answering, 0
         if process is None:
             return
         process.kill()
         process.wait()
+        if answering not in (0, process.pid):
+            _kill(answering)
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):
                     stream.close()
 
 
+def _kill(process_id: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process_id, signal.SIGKILL)
+
+
 def _start() -> tuple[subprocess.Popen[str], queue.SimpleQueue[str]]:
     """Start the process and a thread that queues its lines, ending with an empty one."""
-    package_home = Path(__file__).resolve().parents[2]
     process = subprocess.Popen(
         [sys.executable, "-m", "onethinker_eval.metrics.math_worker"],
         stdin=subprocess.PIPE,
@@ -222,7 +244,7 @@ def _start() -> tuple[subprocess.Popen[str], queue.SimpleQueue[str]]:
         encoding="ascii",
         # The first entry of the module path is the working directory: the package's own
         # home, so that no file of the user's folder can stand in for a module.
-        cwd=package_home,
+        cwd=_package_home(),
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     replies: queue.SimpleQueue[str] = queue.SimpleQueue()
@@ -231,6 +253,10 @@ def _start() -> tuple[subprocess.Popen[str], queue.SimpleQueue[str]]:
         target=_queue_lines, args=(process.stdout, replies), daemon=True, name="math-replies"
     ).start()
     return process, replies
+
+
+def _package_home() -> Path:
+    return Path(__file__).resolve().parents[2]
 
 
 def _queue_lines(stream: IO[str], replies: queue.SimpleQueue[str]) -> None:
