@@ -179,6 +179,9 @@ def unfence(text: str, notes: list[str]) -> str:
         if bare:
             text = bare
             note(notes, "code_fence")
+    if text[:1] == text[-1:] == "`" and len(text) > 2:
+        text = text.strip("`").strip()
+        note(notes, "code_fence")
     if "<" in text:
         bare = _SPECIAL.sub("", text).strip()
         if bare != text:
@@ -209,7 +212,7 @@ def peel(text: str, notes: list[str]) -> str:
         elif text[-1] in ".,;:!。" or text[-2:] == "**":
             text = text[:-1]
             note(notes, "markdown")
-        elif text[0] in "#>*•" and text[1:2] in (" ", "#", "*"):
+        elif text[0] in "#*•" and text[1:2] in (" ", "#", "*"):
             text = text[1:]
             note(notes, "markdown")
         else:

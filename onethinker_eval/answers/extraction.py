@@ -92,6 +92,7 @@ class _Scan:
     thought: tuple[int, int] | None = None
     opened: bool = True
     answer_start: int | None = None
+    reopened: tuple[int, int] | None = None
     think_in_answer: bool = False
     tags: int = 0
 
@@ -106,6 +107,8 @@ class _Scan:
         elif tag == "</think>":
             self._close_thinking(start, end)
         elif tag == "<answer>":
+            if self.answer_start is not None:
+                self.reopened = (self.answer_start, start)
             self.answer_start, self.think_in_answer = end, False
         elif self.answer_start is not None:
             self._keep((self.answer_start, start))
@@ -182,6 +185,8 @@ def extract(reply: str) -> Extraction:
             if again is not None:
                 text, state, loose = tidy, again, ("loose_tags",)
     found = _choose(text, state)
+    if found.found == "tag" and not (repairs or loose or found.repairs):
+        repairs = ("stray_tags",)
     if loose and found.found == "tag":
         return _with(found, repairs + loose, "loose_tag")
     return _with(found, repairs + loose, found.found)
@@ -221,7 +226,7 @@ def _choose(text: str, state: _Scan) -> Extraction:
     if state.think_start is not None:
         return _from_open_thinking(text, state)
     if state.answer_start is not None:
-        return _from_open_answer(text, state.answer_start, thinking, notes)
+        return _from_open_answer(text, state.answer_start, thinking, notes, state.reopened)
     return _without_tags(text, state, thinking, notes)
 
 
@@ -254,7 +259,9 @@ def _from_open_thinking(text: str, state: _Scan) -> Extraction:
         return Extraction(text[start:].strip(), None, "none", (), "truncated")
     if state.answer_start is not None and state.answer_start >= start:
         thinking = text[start : state.answer_start - 8].strip()
-        return _from_open_answer(text, state.answer_start, thinking, ["unclosed_thinking"])
+        return _from_open_answer(
+            text, state.answer_start, thinking, ["unclosed_thinking"], state.reopened
+        )
     thoughts = text[start:].strip()
     last = thoughts[thoughts.rfind("\n") + 1 :][:2000]
     if _LAST_CUE.search(last):
@@ -263,11 +270,17 @@ def _from_open_thinking(text: str, state: _Scan) -> Extraction:
     return Extraction(thoughts, None, "none", (), "truncated")
 
 
-def _from_open_answer(text: str, start: int, thinking: str | None, notes: list[str]) -> Extraction:
-    rest = text[start:]
-    pieces = [piece.strip() for piece in rest.split("<answer>", 2)]
-    answer = next((piece for piece in pieces if piece), "")
-    cut = len(pieces) == 1
+def _from_open_answer(
+    text: str,
+    start: int,
+    thinking: str | None,
+    notes: list[str],
+    reopened: tuple[int, int] | None,
+) -> Extraction:
+    answer, cut = text[start:].strip(), True
+    if not answer and reopened is not None:
+        # <answer>B<answer>: the second tag was meant to close.
+        answer, cut = text[slice(*reopened)].strip(), False
     mark = answer.rfind("<")
     if mark >= 0 and len(answer) - mark < len(_CLOSING) and _CLOSING.startswith(answer[mark:]):
         answer, cut = answer[:mark].rstrip(), False

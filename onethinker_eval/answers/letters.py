@@ -9,7 +9,7 @@ from string import ascii_uppercase
 from onethinker_eval.answers.cleaning import CUE, CUE_VERB, boxed, normalise, peel, unfence, unlatex
 from onethinker_eval.answers.json_repair import candidates
 from onethinker_eval.answers.schema import NO_CONTEXT, Context, Schema
-from onethinker_eval.answers.values import MAX_LINE_CHARS, UnreadableError
+from onethinker_eval.answers.values import MAX_LINE_CHARS, UnreadableError, note
 
 __all__ = ["LETTER", "option_texts"]
 
@@ -21,7 +21,7 @@ _CUED = re.compile(
 )
 _FINAL = re.compile(r"(?i:final\s{1,4}answer)")
 _LEADING = re.compile(
-    r"([A-Za-z])\s{0,2}(?:[.):：、,]|\s[-–—]|\*\*|\s(?=(?:because|since|as|is)\b))\s{0,4}",
+    r"[\[(*]{0,3}([A-Za-z])\s{0,2}(?:[.)\]:：、,]|\s[-–—]|\*\*|\s(?=(?:because|since|as|is)\b))\s{0,4}",
     re.DOTALL,
 )
 _ALONE = re.compile(r"(?<![A-Za-z0-9'’])([A-Z])(?![A-Za-z0-9'’])")
@@ -149,6 +149,10 @@ def _from_json(text: str, notes: list[str]) -> str:
 
 def _read(text: str, context: Context, notes: list[str]) -> str:
     """Try the readings from the plainest to the loosest; the first that applies decides."""
+    bare = text.strip(" .()[]{}:*#")
+    if bare != text and len(bare) == 1:
+        note(notes, "markdown")
+        text = bare
     if len(text) == 1 and text.isascii() and text.isalpha():
         if text.islower():
             notes.append("lower_case")

@@ -23,9 +23,9 @@ __all__ = ["NUMBER"]
 
 _TOKEN = re.compile(
     r"(?P<sign>(?<![\w.,)\]}%])[-+–—])?(?:[$€£¥₹]\s?(?P<inner>-)?)?(?<![A-Za-z0-9_.,])"
-    r"(?P<digits>[0-9]{1,3}(?:[ '’\u00a0\u202f][0-9]{3})+(?![0-9])(?:[.,][0-9]+)?"
+    r"(?P<digits>[0-9]{1,3}(?:[ '’_\u00a0\u202f][0-9]{3})+(?![0-9])(?:[.,][0-9]+)?"
     r"|[0-9]+(?:[.,][0-9]+)*|\.[0-9]+)(?P<exp>[eE][-+]?[0-9]{1,3}(?!\w))?"
-    r"(?![A-Za-z]{1,3}[0-9])(?![²³¹⁰-⁹^π√])"
+    r"(?![A-Za-z]{1,3}[0-9])(?![_²³¹⁰-⁹^π√])"
 )
 _POWER = re.compile(
     r"(?P<number>[-+]?[0-9]+(?:\.[0-9]+)?)\s?(?:x|\*|×|·|\\times|\\cdot)\s?10\s?"
@@ -70,7 +70,7 @@ def _paper(text: str, context: Context, notes: list[str]) -> float:
     except ValueError:
         raise UnreadableError("not_a_number") from None
     value = finite(value)
-    notes.append("thousands_separator" if "," in text else "float_text")
+    notes.append("float_text")
     return value
 
 
@@ -131,6 +131,8 @@ def _from_line(text: str, notes: list[str]) -> float:
     exact = _exact(text, notes)
     if exact is not None:
         return exact
+    if not any(char.isdigit() for char in text):
+        raise UnreadableError("not_a_number")
     if _SYMBOLIC.search(text):
         raise UnreadableError("not_a_number")
     if _HEDGED.search(text):

@@ -25,7 +25,7 @@ __all__ = [
 _PLAIN = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?")
 _INDIAN = re.compile(r"[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}(?:\.[0-9]+)?")
-_SPACED = re.compile(r"[0-9]{1,3}(?:[ '’\u00a0\u202f][0-9]{3})+(?:[.,][0-9]+)?")
+_SPACED = re.compile(r"[0-9]{1,3}(?:[ '’_\u00a0\u202f][0-9]{3})+(?:[.,][0-9]+)?")
 _CONTINENTAL = re.compile(r"[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+|[0-9]{1,3}(?:\.[0-9]{3}){2,}")
 _COMMA = re.compile(r"[0-9]+,[0-9]+")
 
@@ -117,7 +117,7 @@ def digits_value(token: str, notes: list[str]) -> float:
         return finite(float(token.replace(",", "")))
     if _SPACED.fullmatch(token):
         notes.append("thousands_separator")
-        return finite(float(re.sub(r"[ '’\u00a0\u202f]", "", token).replace(",", ".")))
+        return finite(float(re.sub(r"[ '’_\u00a0\u202f]", "", token).replace(",", ".")))
     if _CONTINENTAL.fullmatch(token):
         notes.append("thousands_separator")
         return finite(float(token.replace(".", "").replace(",", ".")))

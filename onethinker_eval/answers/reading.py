@@ -127,7 +127,7 @@ text="{'time': [3, 5]}")
         schema = _SCHEMAS[problem_key(problem_type, data_type)]
     if rule not in RULES:
         raise UsageError(f"unknown rule {rule!r}", hint=f"one of {', '.join(RULES)}")
-    if reply is None or not reply:
+    if not reply or reply.isspace():
         return Answer(None, "failed", (), "missing", "")
     if len(reply) > MAX_REPLY_CHARS:
         return Answer(None, "failed", (), "too_long", reply[:_SHOWN])
@@ -183,10 +183,9 @@ def _paper(reply: str, schema: Schema, context: Context) -> Answer:
         repairs = ("no_answer_tag",)
     else:
         found = extract(reply)
-        if found.answer != text or found.found not in ("strict", "tag"):
-            repairs = ("first_answer_tag",)
-        elif found.found == "tag":
-            repairs = found.repairs
+        plain = found.found == "tag" or (found.found == "strict" and _is_first(reply))
+        same = plain and found.answer == text
+        repairs = found.repairs if same else ("first_answer_tag",)
     return _finish(text, schema, context, "paper", repairs)
 
 

@@ -51,7 +51,7 @@ def decide(
     read: Callable[[Any, list[str]], T],
     fallback: Callable[[str, Context, list[str]], T],
 ) -> T:
-    """Read the one value that the JSON of a text gives; without usable JSON, read the prose.
+    """Read the one value that the JSON of a text gives; without a JSON object, read the prose.
 
     Several JSON values that read alike count as one.
 
@@ -60,7 +60,9 @@ def decide(
     """
     accepted: list[tuple[T, list[str]]] = []
     refusal: UnreadableError | None = None
-    for obj, repairs in candidates(text, cut=context.cut):
+    found = candidates(text, cut=context.cut)
+    objects = any(isinstance(obj, dict) and obj for obj, _ in found)
+    for obj, repairs in found:
         taken = list(repairs)
         try:
             value = read(obj, taken)
@@ -75,6 +77,6 @@ def decide(
     if accepted:
         notes += accepted[0][1]
         return accepted[0][0]
-    if refusal is not None and refusal.code != "wrong_schema":
+    if refusal is not None and (refusal.code != "wrong_schema" or objects):
         raise refusal
     return fallback(unfence(text, notes), context, notes)

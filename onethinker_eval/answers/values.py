@@ -88,6 +88,7 @@ REPAIRS: Mapping[str, str] = MappingProxyType(
         "answer_inside_thinking": "the answer tag stands at the end of closed thinking",
         "several_answers": "several answer tags outside the thinking: the last one counts",
         "text_outside_tags": "prose around the thinking and the answer",
+        "stray_tags": "a think or answer tag too many",
         "loose_tags": "answer tags in another case or with blanks or other brackets",
         "unclosed_answer": "the answer tag never closes and its content is complete",
         "no_answer_tag": "no answer tag: the text after the thinking, or the whole reply",
@@ -125,7 +126,7 @@ REPAIRS: Mapping[str, str] = MappingProxyType(
         "scale_word": "thousand, million, billion",
         "number_word": "a number in words",
         "equation": "x = 5: the right-hand side",
-        "float_text": "paper rule: what float() accepts beyond plain decimals",
+        "float_text": "paper rule: what float() accepts once all commas are gone",
         "numeric_string": "a number written as a JSON string",
         "boolean_as_number": "paper rule: true and false count as 1 and 0",
         # JSON
