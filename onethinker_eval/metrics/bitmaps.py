@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from onethinker_eval.metrics.rle import Runs
 
-__all__ = ["BitPair", "from_arrays", "from_runs"]
+__all__ = ["EMPTY", "BitPair", "from_arrays", "from_runs"]
 
 
 class BitPair(NamedTuple):
@@ -41,7 +41,12 @@ class BitPair(NamedTuple):
     @property
     def inside(self) -> int:
         """The bits that are pixels of the window, not padding."""
-        return _inside(self.rows, self.columns, self.stride)
+        line = ((1 << self.columns) - 1).to_bytes(self.stride // 8, "little")
+        return int.from_bytes(line * self.rows, "little")
+
+
+EMPTY = BitPair(0, 0, 0, 0, 8, False, False)
+"""The pair of two masks without foreground."""
 
 
 def from_arrays(first: NDArray[np.bool_], second: NDArray[np.bool_], reach: int) -> BitPair:
@@ -53,7 +58,7 @@ def from_arrays(first: NDArray[np.bool_], second: NDArray[np.bool_], reach: int)
     either = packed[0] | packed[1]
     used_rows = np.flatnonzero(either.any(axis=1))
     if not len(used_rows):
-        return BitPair(0, 0, 0, 0, 8, False, False)
+        return EMPTY
     top, bottom = max(int(used_rows[0]) - 1, 0), int(used_rows[-1]) + 1
     line = int.from_bytes(np.bitwise_or.reduce(either[top:bottom], axis=0).tobytes(), "little")
     right = line.bit_length()
@@ -73,38 +78,15 @@ def from_arrays(first: NDArray[np.bool_], second: NDArray[np.bool_], reach: int)
 def from_runs(first: Runs, second: Runs, reach: int) -> BitPair:
     """Set the bits of two run-length masks of equal size, padding rows by `reach` bits.
 
-    Rows of the result are columns of the image.
+    Only the image columns between the first and last foreground are ever laid out. Rows of the
+    result are columns of the image.
     """
-    extents = [runs.extent for runs in (first, second)]
-    found = [extent for extent in extents if extent is not None]
+    found = [runs.flips for runs in (first, second) if len(runs.flips)]
     if not found:
-        return BitPair(0, 0, 0, 0, 8, False, False)
-    left = max(min(extent[0] for extent in found) - 1, 0)
-    top = max(min(extent[1] for extent in found) - 1, 0)
-    right, bottom = max(extent[2] for extent in found), max(extent[3] for extent in found)
-    rows, columns = right - left, bottom - top
-    stride = (columns + max(reach, 1) + 63) // 64 * 64
-    inside = _inside(rows, columns, stride)
-    bits = [_fill(runs, left, top, rows, columns, stride) & inside for runs in (first, second)]
-    ends = (right == first.width, bottom == first.height)
-    return BitPair(bits[0], bits[1], rows, columns, stride, *ends)
-
-
-def _inside(rows: int, columns: int, stride: int) -> int:
-    line = ((1 << columns) - 1).to_bytes(stride // 8, "little")
-    return int.from_bytes(line * rows, "little")
-
-
-def _fill(runs: Runs, left: int, top: int, rows: int, columns: int, stride: int) -> int:
-    """Bits of a run-length mask in a window; padding bits between rows are left undefined."""
-    column, row = np.divmod(runs.flips, runs.height)
-    # A change above or below the window takes effect at its edge, or in the padding after it.
-    place = (column - left) * stride + np.clip(row - top, 0, columns)
-    words = np.zeros(rows * stride // 64 + 1, dtype="<u8")
-    np.bitwise_xor.at(words, place >> 6, np.uint64(1) << (place & 63).astype(np.uint64))
-    # Running parity of the changes, first inside each word, then across words by its top bit.
-    for step in (1, 2, 4, 8, 16, 32):
-        words ^= words << np.uint64(step)
-    carry = np.bitwise_xor.accumulate(words >> np.uint64(63))
-    words[1:] ^= np.uint64(0) - carry[:-1]
-    return int.from_bytes(words.tobytes(), "little")
+        return EMPTY
+    height = first.height
+    start = min(int(flips[0]) for flips in found) // height
+    end = max(int(flips[-1]) - 1 for flips in found) // height + 1
+    # One background column on either side, if there is one, tells the border from the inside.
+    left, right = max(start - 1, 0), min(end + 1, first.width)
+    return from_arrays(first.columns(left, right), second.columns(left, right), reach)

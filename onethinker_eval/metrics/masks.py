@@ -249,9 +249,11 @@ def _planes(
 
 
 def _overlap(first: NDArray[np.bool_], second: NDArray[np.bool_]) -> Overlap:
-    shared = int(np.count_nonzero(first & second))
-    total = int(np.count_nonzero(first)) + int(np.count_nonzero(second))
-    return Overlap(shared, total - shared)
+    import cv2  # counts bytes twice as fast as NumPy
+
+    a, b = first.view(np.uint8), second.view(np.uint8)
+    shared = cv2.countNonZero(cv2.bitwise_and(a, b))
+    return Overlap(shared, cv2.countNonZero(a) + cv2.countNonZero(b) - shared)
 
 
 def _count(pair: BitPair) -> Overlap:

@@ -37,15 +37,14 @@ def matched_distance(a: Sequence[Point], b: Sequence[Point]) -> float:
     >>> matched_distance([(0, 0), (10, 0)], [(10, 3), (0, 4)])
     3.5
     """
-    if not a or not b:
+    if len(a) == len(b) == _SMALL:
+        return _three_to_three(a, b)
+    if len(a) == 0 or len(b) == 0:
         return 0.0 if len(a) == len(b) else math.inf
     table = _distances(a, b)
-    if not all(math.isfinite(value) for row in table for value in row):
+    if not _all_finite(table):
         return math.inf
-    short = min(len(a), len(b))
-    if len(a) == len(b) == _SMALL:
-        return _best_of_six(table) / 3.0
-    return sum(table[i][j] for i, j in _match(table)) / short
+    return sum(table[i][j] for i, j in _match(table)) / min(len(a), len(b))
 
 
 def match(a: Sequence[Point], b: Sequence[Point]) -> list[tuple[int, int]]:
@@ -56,10 +55,10 @@ def match(a: Sequence[Point], b: Sequence[Point]) -> list[tuple[int, int]]:
     >>> match([(0, 0), (10, 0)], [(10, 3), (0, 4)])
     [(0, 1), (1, 0)]
     """
-    if not a or not b:
+    if len(a) == 0 or len(b) == 0:
         return []
     table = _distances(a, b)
-    if not all(math.isfinite(value) for row in table for value in row):
+    if not _all_finite(table):
         raise ValueError("expected finite coordinates, got a NaN or infinite one")
     return _match(table)
 
@@ -74,7 +73,7 @@ def similarity(a: Sequence[Point], b: Sequence[Point], *, sigma: float = SIGMA_1
     >>> similarity([(0, 0)], [(0, 0), (9, 9)])
     0.5
     """
-    if not a and not b:
+    if len(a) == len(b) == 0:
         return 1.0
     share = min(len(a), len(b)) / max(len(a), len(b))
     return share * gaussian(matched_distance(a, b), sigma)
@@ -85,10 +84,24 @@ def _distances(a: Sequence[Point], b: Sequence[Point]) -> list[list[float]]:
     return [[hypot(px - qx, py - qy) for qx, qy in b] for px, py in a]
 
 
-def _best_of_six(table: list[list[float]]) -> float:
-    """Smallest sum of one entry per row and column of a 3×3 table."""
-    (a, b, c), (d, e, f), (g, h, i) = table
-    return min(a + e + i, a + h + f, d + b + i, d + h + c, g + b + f, g + e + c)
+def _all_finite(table: list[list[float]]) -> bool:
+    return all(math.isfinite(value) for row in table for value in row)
+
+
+def _three_to_three(a: Sequence[Point], b: Sequence[Point]) -> float:
+    """`matched_distance` of three points with three, the case of every segmentation answer."""
+    hypot = math.hypot
+    (ax, ay), (bx, by), (cx, cy) = a
+    (px, py), (qx, qy), (rx, ry) = b
+    ap, aq, ar = hypot(ax - px, ay - py), hypot(ax - qx, ay - qy), hypot(ax - rx, ay - ry)
+    bp, bq, br = hypot(bx - px, by - py), hypot(bx - qx, by - qy), hypot(bx - rx, by - ry)
+    cp, cq, cr = hypot(cx - px, cy - py), hypot(cx - qx, cy - qy), hypot(cx - rx, cy - ry)
+    if not math.isfinite(ap + aq + ar + bp + bq + br + cp + cq + cr):
+        return math.inf
+    total = min(
+        ap + bq + cr, ap + cq + br, bp + aq + cr, bp + cq + ar, cp + aq + br, cp + bq + ar
+    )
+    return total / 3.0
 
 
 def _match(table: list[list[float]]) -> list[tuple[int, int]]:

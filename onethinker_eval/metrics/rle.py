@@ -12,6 +12,7 @@ pycocotools is used for polygons only, after their coordinates were checked.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +36,7 @@ __all__ = [
 MAX_PIXELS = 1 << 28
 """Largest mask accepted, height × width: about 16,000 squared."""
 
+_MAX_PERIMETER = 1_000_000  # pixels; the rasteriser takes some 40 bytes for each
 _MAX_DIGITS = 6  # five-bit digits of one number: 2**29 is more than any run of MAX_PIXELS needs
 
 
@@ -59,25 +61,22 @@ class Runs:
         """Number of foreground pixels."""
         return int((self.flips[1::2] - self.flips[::2]).sum())
 
-    @property
-    def extent(self) -> tuple[int, int, int, int] | None:
-        """Bounding box (x1, y1, x2, y2) in pixels, ends not included; None for an empty mask."""
-        if not len(self.flips):
-            return None
-        x_first, y_first = np.divmod(self.flips[::2], self.height)
-        x_last, y_last = np.divmod(self.flips[1::2] - 1, self.height)
-        x1, x2 = int(x_first[0]), int(x_last[-1]) + 1
-        if (x_first != x_last).any():  # a run that changes column touches bottom and top
-            return x1, 0, x2, self.height
-        return x1, int(y_first.min()), x2, int(y_last.max()) + 1
+    def columns(self, left: int, right: int) -> NDArray[np.bool_]:
+        """Return image columns left to right - 1, each as a row: (right - left, height) bool."""
+        size = (right - left) * self.height
+        inner = np.clip(self.flips - left * self.height, 0, size)
+        lengths = np.diff(np.concatenate([[0], inner, [size]]))
+        values = np.arange(len(lengths)) % 2 == 1
+        return np.repeat(values, lengths).reshape(right - left, self.height)
 
     def to_mask(self) -> NDArray[np.bool_]:
         """Return the mask as a (height, width) bool array."""
-        steps = np.zeros(self.height * self.width + 1, dtype=np.int8)
-        steps[self.flips[::2]] = 1
-        steps[self.flips[1::2]] = -1
-        flat = np.cumsum(steps[:-1], dtype=np.int8).view(np.bool_)
-        return np.ascontiguousarray(flat.reshape(self.width, self.height).T)
+        mask = np.zeros((self.height, self.width), dtype=np.bool_)
+        if len(self.flips):
+            left = int(self.flips[0]) // self.height
+            right = int(self.flips[-1] - 1) // self.height + 1
+            mask[:, left:right] = self.columns(left, right).T
+        return mask
 
     def to_json(self) -> dict[str, Any]:
         """Return the mask as `{"size": [height, width], "counts": str}`, compressed as by COCO."""
@@ -176,8 +175,8 @@ def from_mask(mask: NDArray[Any]) -> Runs:
 def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) -> Runs:
     """The union of polygons [x1, y1, x2, y2, …] in pixels, rasterised as COCO does.
 
-    Each polygon needs three corners or more, finite and within ten image sizes of the image
-    (the rasteriser's memory grows with the perimeter); otherwise `RleError`.
+    Each polygon needs three corners or more, finite and within ten image sizes of the origin,
+    and all outlines a million pixels at most; otherwise `RleError`.
 
     >>> from_polygons([[0, 0, 2, 0, 2, 2, 0, 2]], 4, 4).area
     4
@@ -187,16 +186,21 @@ def from_polygons(polygons: Sequence[Sequence[float]], height: int, width: int) 
         raise RleError("expected a list of at least one polygon")
     reach = 10 * max(height, width)
     checked = [_read_polygon(polygon, reach) for polygon in polygons]
+    perimeter = sum(_perimeter(corners) for corners in checked)
+    if perimeter > _MAX_PERIMETER:
+        raise RleError(
+            f"polygons: expected at most {_MAX_PERIMETER} pixels of outline, got {perimeter:.0f}"
+        )
     from pycocotools import mask as coco
 
-    merged = coco.merge(coco.frPyObjects(checked, height, width))
+    merged = coco.merge(coco.frPyObjects([corners.tolist() for corners in checked], height, width))
     return read({"size": [height, width], "counts": merged["counts"]})
 
 
-def _read_polygon(polygon: Sequence[float], reach: int) -> list[float]:
+def _read_polygon(polygon: Sequence[float], reach: int) -> NDArray[np.float64]:
     try:
         corners = np.asarray(polygon, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise RleError("polygon: expected a flat list of numbers") from None
     if corners.ndim != 1 or corners.size < 6 or corners.size % 2:
         raise RleError(
@@ -204,17 +208,23 @@ def _read_polygon(polygon: Sequence[float], reach: int) -> list[float]:
         )
     if not (np.abs(corners) <= reach).all():
         raise RleError(f"polygon: expected finite coordinates within ±{reach}")
-    return [float(value) for value in corners]
+    return corners
+
+
+def _perimeter(corners: NDArray[np.float64]) -> float:
+    """Pixels the rasteriser steps through on the outline."""
+    pairs = corners.reshape(-1, 2)
+    return float(np.abs(pairs - np.roll(pairs, 1, axis=0)).max(axis=1).sum())
 
 
 def _read_size(size: Any) -> tuple[int, int]:
     if not isinstance(size, (list, tuple)) or len(size) != 2:
-        raise RleError(f"size: expected [height, width], got {str(size)[:60]}")
+        raise RleError(f"size: expected [height, width], got {reprlib.repr(size)}")
     height, width = size
     if type(height) is not int or type(width) is not int or height < 1 or width < 1:
-        raise RleError(f"size: expected two whole numbers above 0, got {str(size)[:60]}")
+        raise RleError(f"size: expected two whole numbers above 0, got {reprlib.repr(size)}")
     if height * width > MAX_PIXELS:
-        raise RleError(f"size: expected at most {MAX_PIXELS} pixels, got {height} × {width}")
+        raise RleError(f"size: expected at most {MAX_PIXELS} pixels, got {reprlib.repr(size)}")
     return height, width
 
 
