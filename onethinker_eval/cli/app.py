@@ -54,15 +54,16 @@ def _build() -> typer.Typer:
     add("score", run_commands.score)
     add("leaderboard", run_commands.leaderboard)
     add("doctor", catalogue_commands.doctor)
-    demo = _group(help="Make the demo suite: small real images and videos with exact truth.")
+    demo = _group(help="Make the demo suite: small images and videos with exact truth.")
     _adder(demo)("make", data_commands.demo_make)
-    root.add_typer(demo, name="demo")
+    root.add_typer(demo, name="demo", short_help="Make the demo suite, e.g. demo make DIR.")
     return root
 
 
 def _adder(group: typer.Typer) -> Any:
     def add(name: str, function: Any) -> None:
-        group.command(name, cls=QuickCommand, context_settings=_CONTEXT)(function)
+        first = (function.__doc__ or "").strip().splitlines()[0]
+        group.command(name, cls=QuickCommand, context_settings=_CONTEXT, short_help=first)(function)
 
     return add
 

@@ -18,8 +18,9 @@ from onethinker_eval.errors import UsageError
 if TYPE_CHECKING:
     from onethinker_eval.harness.settings import Settings
 
-__all__ = ["evaluate"]
+__all__ = ["check_protocols", "evaluate", "words"]
 
+_PROTOCOLS = ("paper", "official", "repaired")
 _WHAT, _HOW, _WHERE, _SAY = "What to run", "How to ask", "Where results go", "Output"
 
 
@@ -81,7 +82,8 @@ def evaluate(
         ),
     ] = None,
     batch_size: Annotated[
-        str, typer.Option("--batch_size", metavar="N", rich_help_panel=_HOW)
+        str,
+        typer.Option("--batch_size", metavar="N", help="Samples a batch.", rich_help_panel=_HOW),
     ] = "1",
     gen_kwargs: Annotated[
         str | None,
@@ -94,12 +96,23 @@ def evaluate(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option("--device", metavar="cpu|cuda[:N]", rich_help_panel=_HOW),
+        typer.Option(
+            "--device", metavar="cpu|cuda[:N]", help="Where the model runs.", rich_help_panel=_HOW
+        ),
     ] = None,
-    seed: Annotated[str, typer.Option("--seed", metavar="N", rich_help_panel=_HOW)] = "0",
+    seed: Annotated[
+        str,
+        typer.Option("--seed", metavar="N", help="Of all random numbers.", rich_help_panel=_HOW),
+    ] = "0",
     output: Annotated[
         str,
-        typer.Option("--output", "--output_path", metavar="DIR", rich_help_panel=_WHERE),
+        typer.Option(
+            "--output",
+            "--output_path",
+            metavar="DIR",
+            help="Folder of the run folders.",
+            rich_help_panel=_WHERE,
+        ),
     ] = "results",
     run: Annotated[
         str | None,
@@ -137,7 +150,7 @@ def evaluate(
         device=device,
         output=output,
         run=run or "",
-        protocols=_words(protocol),
+        protocols=words(protocol),
         include_path=tuple(include_path or ()),
         seed=seed,
         verbose=verbose,
@@ -154,7 +167,8 @@ def _refuse_stray_options(ctx: typer.Context) -> None:
         )
 
 
-def _words(text: str | None) -> tuple[str, ...]:
+def words(text: str | None) -> tuple[str, ...]:
+    """Split an option's value at commas."""
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
@@ -183,7 +197,7 @@ def _settings(*, model: str | None, tasks: str | None, **options: Any) -> Settin
 
     wanted = resolve(tasks, options["include_path"])
     check_model(model)
-    _check_protocols(options["protocols"])
+    check_protocols(options["protocols"])
     root = data_root(options.pop("data"))
     if not root:
         raise UsageError(
@@ -196,13 +210,13 @@ def _settings(*, model: str | None, tasks: str | None, **options: Any) -> Settin
     return Settings(model=model, tasks=tuple(task.id for task in wanted), data=root, **options)
 
 
-def _check_protocols(names: tuple[str, ...]) -> None:
+def check_protocols(names: tuple[str, ...]) -> None:
+    """Raise `UsageError` with the nearest name for a protocol that does not exist."""
     from onethinker_eval.errors import unknown_name
 
-    known = ("paper", "official", "repaired")
     for name in names:
-        if name not in known:
-            raise unknown_name("protocol", name, known)
+        if name not in _PROTOCOLS:
+            raise unknown_name("protocol", name, _PROTOCOLS)
 
 
 def _run(settings: Settings, terminal: Terminal) -> int:

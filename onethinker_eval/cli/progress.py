@@ -129,7 +129,7 @@ def _detail(moment: Progress) -> str:
 def duration(seconds: float) -> str:
     """Write a duration for people.
 
-    >>> duration(7), duration(75), duration(7300)
+    >>> duration(7), duration(75), duration(7320)
     ('7 s', '1 min 15 s', '2 h 02 min')
     """
     whole = max(0, round(seconds))

@@ -19,12 +19,50 @@ Verbose = Annotated[bool, typer.Option("--verbose", help="Tracebacks of errors."
 
 def score(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Run folder, or its name.")],
+    protocol: Annotated[
+        str | None,
+        typer.Option("--protocol", metavar="P,…", help="Only these (default: those of the run)."),
+    ] = None,
     output: Output = "results",
     quiet: Annotated[bool, typer.Option("--quiet", help="Only errors and the table.")] = False,
     verbose: Verbose = False,
 ) -> None:
-    """Score the stored replies of a run again and say what changed."""
-    raise NotImplementedError
+    """Score the stored replies of a run again, without a model, and say what changed."""
+    from onethinker_eval.cli.evaluate_command import check_protocols, words
+    from onethinker_eval.cli.summary import print_metrics
+    from onethinker_eval.files import FolderLock
+    from onethinker_eval.reporting import find_run, read_manifest, write_leaderboards
+    from onethinker_eval.rescoring import rescore
+
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    terminal.show_own_warnings()
+    folder = find_run(run, output)
+    manifest = read_manifest(folder)
+    settings = manifest.get("settings") or {}
+    protocols = words(protocol) or tuple(settings.get("protocols") or ())
+    check_protocols(protocols)
+    with FolderLock(folder):
+        result = rescore(
+            folder,
+            protocols=protocols,
+            seed=int(manifest["identity"].get("seed", 0)),
+            include_path=tuple(settings.get("include_path") or ()),
+        )
+        write_leaderboards(folder, result.rows)
+    for task in result.tasks:
+        name = f"{task.plan.benchmark} {task.plan.split}".strip()
+        terminal.say(f"{name}: {task.changes.summary()}")
+    for line in result.metric_changes:
+        terminal.say(f"  {line}")
+    print_metrics(
+        result.rows,
+        terminal,
+        protocol=protocols[0] if protocols else "paper",
+        demo=bool(manifest.get("demo")),
+    )
+    if result.failed:
+        terminal.warn(f"{result.failed} samples have no score: the run is not complete")
+    raise typer.Exit(1 if result.failed else 0)
 
 
 def leaderboard(

@@ -71,9 +71,13 @@ def read_run(
 def write_leaderboards(folder: Path, rows: Iterable[MetricRow] | None = None) -> None:
     """Write `leaderboard.csv` and `leaderboard.md` of a run beside its `metrics.csv`, atomically.
 
-    `rows` are the lines of `metrics.csv`, which is read if they are not given.
+    `rows` are the lines of `metrics.csv`, which is read if they are not given. The protocol is
+    `paper`, or the first one there is.
     """
-    board = build_board([read_run(folder, rows=rows)])
+    lines = _metrics(folder) if rows is None else list(rows)
+    protocols = list(dict.fromkeys(line.protocol for line in lines)) or ["paper"]
+    protocol = "paper" if "paper" in protocols else protocols[0]
+    board = build_board([read_run(folder, protocol=protocol, rows=lines)])
     write_atomic(folder / "leaderboard.csv", to_csv(board))
     write_atomic(folder / "leaderboard.md", to_markdown(board))
 

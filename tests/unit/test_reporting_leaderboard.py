@@ -216,7 +216,10 @@ def test_a_run_writes_its_own_leaderboard(tmp_path: Path) -> None:
     write_leaderboards(folder)
     first = (folder / "leaderboard.csv").read_bytes(), (folder / "leaderboard.md").read_bytes()
     write_leaderboards(folder)
-    assert first == ((folder / "leaderboard.csv").read_bytes(), (folder / "leaderboard.md").read_bytes())
+    assert first == (
+        (folder / "leaderboard.csv").read_bytes(),
+        (folder / "leaderboard.md").read_bytes(),
+    )
 
 
 def test_runs_are_found_by_name_and_a_typo_names_the_nearest(tmp_path: Path) -> None:
