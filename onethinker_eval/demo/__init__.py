@@ -10,6 +10,11 @@ True
 
 from __future__ import annotations
 
+from onethinker_eval.demo.asking import FAMILIES
 from onethinker_eval.demo.suite import benchmarks, ensure, is_demo, make, verified, version
+from onethinker_eval.demo.training import training_records
 
-__all__ = ["benchmarks", "ensure", "is_demo", "make", "verified", "version"]
+__all__ = [
+    "FAMILIES", "benchmarks", "ensure", "is_demo", "make", "training_records", "verified",
+    "version",
+]

@@ -14,7 +14,10 @@ from typing import Any, Protocol
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.shapes import Rgb
 
-__all__ = ["FAMILIES", "Ask", "Drawable", "Family", "Group", "Setting", "choice", "to_json"]
+__all__ = [
+    "FAMILIES", "Ask", "Drawable", "Family", "Group", "Setting", "choice", "enough",
+    "to_json",
+]
 
 FAMILIES = (
     "image_qa", "video_qa", "image_caption", "video_caption", "temporal_grounding",
@@ -97,6 +100,15 @@ class Group:
 
 
 Family = Callable[[Dice, Setting], Group]
+
+
+def enough(found: int, wanted: int, attempt: int) -> bool:
+    """Return whether to keep a drawn scene: all questions wanted, fewer after every ten tries.
+
+    >>> enough(2, 3, 0), enough(2, 3, 10), enough(0, 3, 99)
+    (False, True, False)
+    """
+    return found >= max(1, wanted - attempt // 10)
 
 
 def to_json(value: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from onethinker_eval.demo import pictures
-from onethinker_eval.demo.asking import Ask, Drawable, Group, Setting
+from onethinker_eval.demo.asking import Ask, Drawable, Group, Setting, enough
 from onethinker_eval.demo.charts import chart, chart_queries
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.geometry import VERSIONS, problem
@@ -35,7 +35,7 @@ def shape_choices(dice: Dice, setting: Setting) -> Group:
         made = queries(source, seen(scene))
         first = {query.category: query for query in reversed(made)}
         chosen = [query for query in made if first[query.category] is query]
-        if len(chosen) >= min(setting.asks, 3):
+        if enough(len(chosen), setting.asks, attempt):
             asks = tuple(as_choice(source, query) for query in chosen[: setting.asks])
             return Group(scene, asks)
     raise RuntimeError("no scene with enough clear questions in 100 tries; allow more objects")

@@ -19,7 +19,7 @@ from onethinker_eval.demo.shapes import Rgb
 __all__ = ["png_base64", "png_bytes", "write_mp4"]
 
 _X264 = {
-    "preset": "fast", "crf": "20", "threads": "1", "bf": "0", "g": "32",
+    "preset": "veryfast", "crf": "20", "threads": "1", "bf": "0", "g": "32",
     "x264-params": "scenecut=0:rc-lookahead=8:sync-lookahead=0:aq-mode=0",
 }
 

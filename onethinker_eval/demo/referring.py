@@ -49,7 +49,7 @@ class Expression:
 
 def seen(scene: Scene, frame: int = 0) -> list[Seen]:
     """Return the bodies of a frame of which at least 60 % of the pixels show."""
-    _, owner = scene.draw(frame)
+    owner = scene.owner(frame)
     time_s = scene.time_of(frame)
     result = []
     for index, body in enumerate(scene.bodies):

@@ -18,6 +18,7 @@ from onethinker_eval.demo.shapes import Mask, Rgb, ground, painted, shape_mask
 __all__ = ["Body", "Box", "Key", "Scene", "box_of", "still", "to_1000"]
 
 Box = tuple[int, int, int, int]
+_Slices = tuple[slice, slice]
 _EPSILON_S = 1e-6
 
 
@@ -102,11 +103,25 @@ class Scene:
         """Return the frame shown at a time."""
         return round(time_s * self.fps)
 
-    def draw(self, frame: int = 0) -> tuple[Rgb, NDArray[np.int16]]:
-        """Return the pixels, H×W×3, and for each pixel its body's position or -1, H×W."""
-        time_s = self.time_of(frame)
-        pixels = ground(self.ground, self.width, self.height, self.ground_seed).copy()
+    def owner(self, frame: int = 0) -> NDArray[np.int16]:
+        """Return for each pixel of a frame the position of its body, or -1, H×W."""
         owner = np.full((self.height, self.width), -1, dtype=np.int16)
+        for index, _, place, part, size in self._visible(frame):
+            owner[place][shape_mask(self.bodies[index].shape, size)[part]] = index
+        return owner
+
+    def image(self, frame: int = 0) -> Rgb:
+        """Return the pixels of a frame (the first by default), H×W×3."""
+        pixels: Rgb = ground(self.ground, self.width, self.height, self.ground_seed).copy()
+        for index, colour, place, part, size in self._visible(frame):
+            body = self.bodies[index]
+            mask = shape_mask(body.shape, size)[part]
+            pixels[place][mask] = painted(body.shape, size, colour, body.fill)[part][mask]
+        return pixels
+
+    def _visible(self, frame: int) -> Iterator[tuple[int, str, _Slices, _Slices, int]]:
+        """Yield for each body in the frame: position, colour, its pixels, mask part, size."""
+        time_s = self.time_of(frame)
         for index, body in enumerate(self.bodies):
             if not body.shown_at(time_s):
                 continue
@@ -117,24 +132,17 @@ class Scene:
                 continue
             size = max(4, round(body.pose(time_s)[2]))
             part = (slice(y1 - top, y2 - top), slice(x1 - left, x2 - left))
-            mask = shape_mask(body.shape, size)[part]
-            paint = painted(body.shape, size, body.colour_at(time_s), body.fill)[part]
-            pixels[y1:y2, x1:x2][mask] = paint[mask]
-            owner[y1:y2, x1:x2][mask] = index
-        return pixels, owner
-
-    def image(self) -> Rgb:
-        """Return the pixels of the first frame, H×W×3."""
-        return self.draw(0)[0]
+            place = (slice(y1, y2), slice(x1, x2))
+            yield index, body.colour_at(time_s), place, part, size
 
     def frames(self) -> Iterator[Rgb]:
         """Yield the pixels of every frame, each H×W×3."""
         for frame in range(self.frame_count):
-            yield self.draw(frame)[0]
+            yield self.image(frame)
 
     def mask(self, index: int, frame: int = 0) -> Mask:
         """Return the visible pixels of one body in a frame, H×W."""
-        mask: Mask = self.draw(frame)[1] == index
+        mask: Mask = self.owner(frame) == index
         return mask
 
     def box(self, index: int, frame: int = 0) -> Box | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from onethinker_eval.demo.asking import Ask, Group, Setting, to_json
+from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.prompting import prompts, segmentation_thought
 from onethinker_eval.demo.referring import Expression, Seen, refer, seen
@@ -45,7 +45,7 @@ def _targets(
             expression = refer(source, target, everything, style)
             if expression is not None:
                 found.append((target, expression))
-        if len(found) >= min(setting.asks, len(everything)):
+        if enough(len(found), setting.asks, attempt):
             return scene, found[: setting.asks]
     raise RuntimeError(f"no unambiguous {style} scene in 200 tries; allow more objects")
 

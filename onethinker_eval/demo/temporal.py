@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import pairwise
 
-from onethinker_eval.demo.asking import Ask, Group, Setting, to_json
+from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
 from onethinker_eval.demo.scene import Body
@@ -114,7 +114,7 @@ def _draw(dice: Dice, setting: Setting, *, style: str, seconds: tuple[int, int])
             ask = _ask(source, line, event, style)
             if ask is not None and ask.answer not in [other.answer for other in asks]:
                 asks.append(ask)
-        if len(asks) >= setting.asks or (asks and attempt > 20):
+        if enough(len(asks), setting.asks, attempt):
             return Group(line.scene, tuple(asks[: setting.asks]))
     raise RuntimeError(f"no {style} clip with a clear question in 100 tries; allow more objects")
 

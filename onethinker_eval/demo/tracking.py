@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from onethinker_eval.demo.asking import Ask, Group, Setting, to_json
+import numpy as np
+from numpy.typing import NDArray
+
+from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import FPS, clip_looks, direction, wander
 from onethinker_eval.demo.scene import Body, Box, Scene, box_of, to_1000
@@ -32,12 +35,13 @@ def tracking(dice: Dice, setting: Setting) -> Group:
     """Return a clip of 32 s with one tracking question per body that stays in view."""
     for attempt in range(200):
         scene = _scene(dice.fork("tracking", attempt), setting)
+        owners = [scene.owner(scene.frame_at(second)) for second in range(SECONDS)]
         asks = []
         for index in range(len(scene.bodies)):
-            boxes = _boxes(scene, index)
+            boxes = _boxes(scene, owners, index)
             if boxes is not None:
                 asks.append(_ask(dice, scene, index, boxes))
-        if asks:
+        if enough(len(asks), setting.asks, attempt * 2):
             return Group(scene, tuple(asks[: setting.asks]))
     raise RuntimeError("no target stayed in view in 200 tries; allow fewer objects")
 
@@ -57,11 +61,11 @@ def _scene(dice: Dice, setting: Setting) -> Scene:
     )
 
 
-def _boxes(scene: Scene, index: int) -> list[Box] | None:
+def _boxes(scene: Scene, owners: list[NDArray[np.int16]], index: int) -> list[Box] | None:
     """Return the box at each second, or None when the target is ever hidden too far."""
     boxes = []
-    for second in range(SECONDS):
-        mask = scene.draw(scene.frame_at(second))[1] == index
+    for second, owner in enumerate(owners):
+        mask = owner == index
         size = round(scene.bodies[index].pose(second)[2])
         share = mask.sum() / shape_mask(scene.bodies[index].shape, size).sum()
         box = box_of(mask)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from onethinker_eval.demo.asking import Ask, Group, Setting, to_json
+from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import DIRECTIONS, FPS, clip_looks, touching
 from onethinker_eval.demo.scene import Body, Key, Scene, box_of, to_1000
@@ -38,7 +38,7 @@ def tubes(dice: Dice, setting: Setting) -> Group:
             ask = _ask(source, scene, kinds, index)
             if ask is not None:
                 asks.append(ask)
-        if len(asks) >= min(setting.asks, 2):
+        if enough(len(asks), setting.asks, attempt):
             return Group(scene, tuple(source.shuffled(asks)[: setting.asks]))
     raise RuntimeError("no clip with enough clear bodies in 200 tries; allow a larger frame")
 
@@ -102,7 +102,7 @@ def _boxes(scene: Scene, index: int) -> dict[int, list[int]] | None:
     start, end = (round(t) for t in body.shown_s[0])
     boxes = {}
     for second in range(start, end + 1):
-        mask = scene.draw(scene.frame_at(second))[1] == index
+        mask = scene.owner(scene.frame_at(second)) == index
         box = box_of(mask)
         whole = shape_mask(body.shape, round(body.pose(second)[2])).sum()
         if box is None or mask.sum() < _SHOWN * whole:

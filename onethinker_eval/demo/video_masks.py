@@ -7,6 +7,7 @@ none.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from onethinker_eval.demo.asking import Ask, Group, Setting, to_json
+from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import FPS, touching
 from onethinker_eval.demo.prompting import prompts, segmentation_thought
@@ -45,7 +46,9 @@ _LEAST = 6
 class _Clip:
     scene: Scene
     kinds: tuple[str, ...]
-    owners: tuple[NDArray[np.int16], ...]
+
+
+Owners = Sequence[NDArray[np.int16]]
 
 
 def _keys(
@@ -101,8 +104,7 @@ def _clip(dice: Dice, setting: Setting) -> _Clip:
         width, height, FPS, round(seconds * FPS), dice.pick(GROUNDS), dice.integer(0, 10**6),
         tuple(bodies),
     )
-    owners = tuple(scene.draw(frame)[1] for frame in range(scene.frame_count))
-    return _Clip(scene, tuple(kinds), owners)
+    return _Clip(scene, tuple(kinds))
 
 
 def _apart_at_rest(keys: tuple[Key, ...], look: tuple[str, str, str, str], others: list[Body]
@@ -167,23 +169,23 @@ def _reason_phrase(dice: Dice, clip: _Clip, index: int) -> str | None:
     return dice.pick(found) if found else None
 
 
-def _answer(clip: _Clip, index: int) -> tuple[float, dict[str, Any]] | None:
+def _answer(clip: _Clip, owners: Owners, index: int) -> tuple[float, dict[str, Any]] | None:
     """Return the time at which nearly all of the body shows first, and the answer's JSON value."""
     step = round(FPS / 2)
     times = range(0, clip.scene.frame_count, step)
-    areas = [int((clip.owners[frame] == index).sum()) for frame in times]
+    areas = [int((owners[frame] == index).sum()) for frame in times]
     if max(areas) < _LEAST**2:
         return None
     frame = next(f for f, area in zip(times, areas, strict=True) if area >= _ENOUGH * max(areas))
     time_s = clip.scene.time_of(frame)
-    return time_s, {"time": time_s, **prompts(clip.owners[frame] == index)}
+    return time_s, {"time": time_s, **prompts(owners[frame] == index)}
 
 
-def _truth(clip: _Clip, index: int, keep_empty: bool) -> dict[str, Any]:
+def _truth(owners: Owners, index: int, keep_empty: bool) -> dict[str, Any]:
     """Return frames and masks; absent ones are null when `keep_empty`, else left out."""
-    names = [f"{frame:05d}" for frame in range(clip.scene.frame_count)]
+    names = [f"{frame:05d}" for frame in range(len(owners))]
     masks: dict[str, Any] = {}
-    for name, owner in zip(names, clip.owners, strict=True):
+    for name, owner in zip(names, owners, strict=True):
         mask = owner == index
         if mask.any():
             masks[name] = encode(mask)
@@ -197,18 +199,24 @@ def _draw(dice: Dice, setting: Setting, *, style: str) -> Group:
     for attempt in range(200):
         source = dice.fork(style, attempt)
         clip = _clip(source, setting)
+        words = [phrase(source, clip, index) for index in range(len(clip.scene.bodies))]
+        if not enough(len(words) - words.count(None), setting.asks, attempt):
+            continue
+        owners = [clip.scene.owner(frame) for frame in range(clip.scene.frame_count)]
         asks = [
-            ask for index in range(len(clip.scene.bodies))
-            if (ask := _ask(source, clip, index, phrase(source, clip, index), style)) is not None
+            ask for index, text in enumerate(words)
+            if text and (ask := _ask(source, clip, owners, index, text, style)) is not None
         ]
-        if len(asks) >= setting.asks:
+        if enough(len(asks), setting.asks, attempt):
             return Group(clip.scene, tuple(source.shuffled(asks)[: setting.asks]))
     raise RuntimeError(f"no {style} clip with enough clear bodies in 200 tries")
 
 
-def _ask(dice: Dice, clip: _Clip, index: int, words: str | None, style: str) -> Ask | None:
-    found = _answer(clip, index) if words is not None else None
-    if words is None or found is None:
+def _ask(
+    dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style: str
+) -> Ask | None:
+    found = _answer(clip, owners, index)
+    if found is None:
         return None
     time_s, answer = found
     body = clip.scene.bodies[index]
@@ -221,7 +229,7 @@ def _ask(dice: Dice, clip: _Clip, index: int, words: str | None, style: str) -> 
         "video_segmentation", style, "segmentation", dice.pick(_SEGMENT).format(words),
         to_json(answer), thought,
         facts={
-            "segmentation_output": _truth(clip, index, style == "mevis"),
+            "segmentation_output": _truth(owners, index, style == "mevis"),
             "body": index, "phrase": words,
         },
     )

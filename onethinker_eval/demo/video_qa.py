@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from onethinker_eval.demo import lessons
-from onethinker_eval.demo.asking import Ask, Family, Group, Setting
+from onethinker_eval.demo.asking import Ask, Family, Group, Setting, enough
 from onethinker_eval.demo.clip_queries import clip_queries
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.lessons import Lesson
@@ -32,7 +32,7 @@ def _clip(
         source = dice.fork("clip", attempt)
         line = timeline(source, setting, source.integer(*seconds))
         made = [q for q in clip_queries(source, line, names) if len(q.wrong) >= options - 1]
-        if len(made) >= setting.asks:
+        if enough(len(made), setting.asks, attempt):
             asks = [as_choice(source, q, "video_qa", options) for q in made[: setting.asks]]
             return Group(line.scene, tuple(asks))
     raise RuntimeError("no clip with enough clear questions in 100 tries; allow more objects")
