@@ -1,7 +1,8 @@
 """Reading media ahead in threads while the model runs, in order and bounded in memory.
 
 Decoding and resizing release the interpreter, so threads are enough. At most `ahead` results
-exist beside the one in use, and no new read starts while the finished ones hold `most_bytes`.
+exist beside the one in use, and no new read starts unless the results that exist and those under
+way, taken to be as heavy as the heaviest so far, leave room for it in `most_bytes`.
 """
 
 from __future__ import annotations
@@ -38,15 +39,25 @@ def read_ahead(
     waiting: deque[tuple[_Item, Future[_Result]]] = deque()
     pool = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="media")
 
-    def held() -> int:
-        return sum(
-            weigh(future.result())
-            for _, future in waiting
-            if future.done() and future.exception() is None
-        )
+    heaviest: int | None = None
 
-    def refill() -> None:
-        while len(waiting) < max(1, ahead) and (not waiting or held() < most_bytes):
+    def room(in_use: int) -> bool:
+        nonlocal heaviest
+        held, reading = in_use, 0
+        for _, future in waiting:
+            if not future.done():
+                reading += 1
+            elif future.exception() is None:
+                weight = weigh(future.result())
+                held, heaviest = held + weight, max(heaviest or 0, weight)
+        if not waiting:
+            return True
+        if heaviest is None:
+            return len(waiting) < max(1, workers)
+        return len(waiting) < max(1, ahead) and held + (reading + 1) * heaviest <= most_bytes
+
+    def refill(in_use: int = 0) -> None:
+        while room(in_use):
             try:
                 item = next(source)
             except StopIteration:
@@ -57,12 +68,15 @@ def read_ahead(
         refill()
         while waiting:
             item, future = waiting.popleft()
-            refill()
+            weight = 0
             result: _Result | DataError
             try:
                 result = future.result()
+                weight = weigh(result)
+                heaviest = max(heaviest or 0, weight)
             except DataError as error:
                 result = error
+            refill(weight)
             yield item, result
             del future, result
             refill()

@@ -96,10 +96,9 @@ class Place:
 def _under(root: Path, inside: str) -> str:
     """Join, allowing for a root that already is the `Evaluation` folder the paths start with."""
     head, _, rest = inside.partition("/")
-    base = os.path.normpath(root)
-    if rest and head == os.path.basename(base) and not os.path.isdir(os.path.join(base, head)):
-        return os.path.join(base, *rest.split("/"))
-    return os.path.join(base, *inside.split("/"))
+    if rest and head == root.name and not (root / head).is_dir():
+        return str(root / rest)
+    return str(root / inside)
 
 
 def _plain(value: float) -> str:
@@ -132,9 +131,9 @@ def number(value: Any) -> float | None:
 
 
 def strip_tags(text: str) -> str:
-    """Remove the `<image>` and `<video>` placeholders; numbered ones (`<image 2>`) stay.
+    r"""Remove the `<image>` and `<video>` placeholders; numbered ones (`<image 2>`) stay.
 
-    >>> strip_tags("<video>\\nWhat moves?")
+    >>> strip_tags("<video>\nWhat moves?")
     'What moves?'
     """
     return _TAGS.sub(lambda match: " " if _between_words(match) else "", text).strip()
@@ -168,6 +167,7 @@ class Unique:
     seen: dict[str, int] = field(default_factory=dict)
 
     def __call__(self, name: str) -> str:
+        """Return `name`, or a form of it that was not returned yet."""
         count = self.seen.get(name, 0) + 1
         self.seen[name] = count
         if count == 1:

@@ -8,6 +8,7 @@ In circular files the rows whose index is equal modulo 1,000,000 are rotations o
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator, Mapping
@@ -130,10 +131,9 @@ class _Table:
         """Store the pictures of a row, so that later rows can refer to it."""
         cell, index = row.get("image", ""), _plain_index(row.get("index", ""))
         if index and cell and not is_reference(cell) and index not in self._pictures:
-            try:
+            # a broken one is reported when the row itself, or one that refers to it, is read
+            with contextlib.suppress(ValueError):
                 self._pictures[index] = tuple(store(item) for item in base64_pictures(cell))
-            except ValueError:
-                pass  # reported when the row itself, or one that refers to it, is read
 
     def _media(self, row: Mapping[str, str], index: str, place: Place) -> tuple[str, ...]:
         cell = row.get("image", "").strip()
