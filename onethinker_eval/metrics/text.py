@@ -46,12 +46,14 @@ Alphabet = Literal["ascii", "unicode"]
 Rule = Literal["paper", "official", "repaired"]
 
 _ASCII_TOKEN = re.compile(r"[a-z0-9]+")
-_UNSEGMENTED = re.compile(
-    # Scripts written without blanks: each character is a token. Thai, Lao, Myanmar, Khmer;
-    # kana, bopomofo, Han and its extensions; half-width kana is folded to kana before.
-    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff"
-    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd]"
+# Scripts written without blanks: each character is a token. Thai, Lao, Myanmar, Khmer; kana,
+# bopomofo, Han and its extensions; half-width kana is folded to kana before.
+_UNSEGMENTED = (
+    r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3100-\u312f\u31a0-\u31ff"
+    r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003fffd"
 )
+_IS_UNSEGMENTED = re.compile(f"[{_UNSEGMENTED}]")
+_LEAVES_UNSEGMENTED = re.compile(f"(?<=[{_UNSEGMENTED}])(?=[^{_UNSEGMENTED}\\s])")
 
 
 class Edits(NamedTuple):
@@ -161,21 +163,23 @@ def ocr_accuracy(reference: str, hypothesis: str) -> float:
 
 
 class _Separators(dict[int, str]):
-    """`str.translate` table filled as characters are met: letters and digits stay.
+    """`str.translate` table filled as characters are met: letters, digits and marks stay.
 
-    Combining marks stay with their letter, a character of a script written without blanks
-    becomes a token of its own, anything else becomes a blank.
+    A letter of a script written without blanks gets one before it; its marks follow it.
+    Anything that is no letter, digit or mark becomes a blank.
     """
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
-        kept = unicodedata.category(character)[0] in "LMN"
-        if kept and _UNSEGMENTED.match(character):
-            kept_as = f" {character} " if unicodedata.category(character)[0] != "M" else character
+        kind = unicodedata.category(character)[0]
+        if kind not in "LMN":
+            kept = " "
+        elif kind != "M" and _IS_UNSEGMENTED.match(character):
+            kept = f" {character}"
         else:
-            kept_as = character if kept else " "
-        self[code] = kept_as
-        return kept_as
+            kept = character
+        self[code] = kept
+        return kept
 
 
 _SEPARATORS = _Separators()
@@ -198,7 +202,8 @@ def tokens(text: str, *, stem: bool = True, alphabet: Alphabet = "ascii") -> lis
     if alphabet == "ascii":
         found = _ASCII_TOKEN.findall(text.lower())
         return [porter_stem(word) if len(word) > 3 else word for word in found] if stem else found
-    found = unicodedata.normalize("NFKC", text).casefold().translate(_SEPARATORS).split()
+    folded = unicodedata.normalize("NFKC", text).casefold().translate(_SEPARATORS)
+    found = _LEAVES_UNSEGMENTED.sub(" ", folded).split()
     if not stem:
         return found
     return [porter_stem(word) if len(word) > 3 and word.isascii() else word for word in found]

@@ -9,7 +9,10 @@ import pytest
 
 from onethinker_eval.metrics import text
 
-WORDS = "the The THE cat's 3.5 , . naïve 東京 мир — '' a\tb \u00a0 \u2009x e\u0301 \U0001f600".split(" ")
+WORDS = [
+    *["the", "The", "THE", "3.5", ",", ".", "naïve", "東京", "мир", "—", "x"],
+    *["cat's", "''", "a\tb", "\u00a0", "\u2009x", "e\u0301", "\U0001f600"],
+]
 
 
 def pairs(count, longest, seed):
