@@ -10,11 +10,13 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import logging
 import os
 import sys
 import warnings
+from types import ModuleType
 from typing import Any
 
 from onethinker_eval.paths import cache_dir
@@ -80,18 +82,29 @@ def _silence_bars() -> None:
     std.tqdm.__init__ = silent  # type: ignore[method-assign]
 
 
+class _AtFirstUse(ModuleType):
+    """Stands in for a module until one of its own names is asked for.
+
+    `importlib.util.LazyLoader` would be woken by anything that walks over all modules, as torch
+    does while it is imported.
+    """
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if sys.modules.get(self.__name__) is self:
+            del sys.modules[self.__name__]
+        return getattr(importlib.import_module(self.__name__), name)
+
+
 def _import_at_first_use(name: str) -> None:
-    """Put a module object in place that is executed when an attribute of it is first asked for."""
-    if name in sys.modules:
+    spec = None if name in sys.modules else importlib.util.find_spec(name)
+    if spec is None:
         return
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.loader is None:
-        return
-    loader = importlib.util.LazyLoader(spec.loader)
-    spec.loader = loader
-    module = importlib.util.module_from_spec(spec)
+    module = _AtFirstUse(name)
+    module.__spec__ = spec
+    module.__path__ = list(spec.submodule_search_locations or [])
     sys.modules[name] = module
-    loader.exec_module(module)
 
 
 def distributed_rank() -> int:
