@@ -33,6 +33,7 @@ __all__ = [
 
 Number = int | float
 Sums = dict[str, int]
+Columns = dict[str, tuple[Number, ...]]
 
 STEP_BITS = 1074
 """Sums are counted in steps of 2**-STEP_BITS."""
@@ -63,7 +64,7 @@ def exact_sum(values: Iterable[Number]) -> int:
     >>> exact_sum([0.1] * 3 + [2]) == sum(exact(v) for v in (0.1, 0.1, 0.1, 2))
     True
     """
-    items = values if isinstance(values, list) else list(values)
+    items = values if isinstance(values, (list, tuple)) else list(values)
     if not items:
         return 0
     kinds = set(map(type, items))
@@ -129,7 +130,12 @@ class Totals:
 
     def add_many(self, statistics: Sequence[Mapping[str, Number]]) -> None:
         """Add many samples at once: the same totals as `add` on each, several times faster."""
-        for name, column in columns_of(statistics).items():
+        for _, columns in columns_of(statistics):
+            self.add_columns(columns)
+
+    def add_columns(self, columns: Mapping[str, Sequence[Number]]) -> None:
+        """Add samples given as the values of each statistic; see `columns_of`."""
+        for name, column in columns.items():
             self.sums[name] = self.sums.get(name, 0) + exact_sum(column)
 
     def _group(self, kind: str, group: str) -> Sums:
@@ -206,19 +212,22 @@ def merged(parts: Iterable[Totals]) -> Totals:
     return whole
 
 
-def columns_of(statistics: Sequence[Mapping[str, Number]]) -> dict[str, list[Number]]:
-    """Return each statistic's values over the samples, absent ones as 0.
+def columns_of(statistics: Sequence[Mapping[str, Number]]) -> list[tuple[list[int], Columns]]:
+    """Return the samples' values by statistic, for each set of statistics that samples have.
 
-    >>> columns_of([{"n": 1, "words": 7}, {"n": 1}])
-    {'n': [1, 1], 'words': [7, 0]}
+    Each entry holds the positions of the samples and the values of each of their statistics.
+
+    >>> columns_of([{"n": 1, "words": 7}, {"n": 1}, {"n": 1, "words": 2}])
+    [([0, 2], {'n': (1, 1), 'words': (7, 2)}), ([1], {'n': (1,)})]
     """
-    names: dict[str, None] = {}
-    for shape in dict.fromkeys(map(tuple, statistics)):
-        names.update(dict.fromkeys(shape))
-    try:
-        return {name: [sample[name] for sample in statistics] for name in names}
-    except KeyError:
-        return {name: [sample.get(name, 0) for sample in statistics] for name in names}
+    places: dict[tuple[str, ...], list[int]] = {}
+    for place, names in enumerate(map(tuple, statistics)):
+        places.setdefault(names, []).append(place)
+    tables = []
+    for names, found in places.items():
+        columns = zip(*(statistics[place].values() for place in found), strict=True)
+        tables.append((found, dict(zip(names, columns, strict=True))))
+    return tables
 
 
 def _add_into(sums: Sums, steps: Mapping[str, int]) -> None:

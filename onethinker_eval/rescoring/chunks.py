@@ -23,6 +23,9 @@ from onethinker_eval.scoring.result import Score
 
 __all__ = ["CHUNK_BYTES", "Chunk", "ChunkResult", "Job", "byte_ranges", "run_job"]
 
+Entry = tuple[bytes, dict[str, Score], Belonging]
+"""A sample's encoded score line, its scores by protocol, and where it belongs."""
+
 CHUNK_BYTES = 8 << 20
 _MOST_CHUNKS = 256
 """More chunks than this would be too many files to merge; larger journals get larger chunks."""
@@ -85,7 +88,7 @@ def run_job(job: Job) -> ChunkResult:
 
     Raises `DataError` naming file and line for a line that is damaged or of another file.
     """
-    lines: dict[str, tuple[bytes, dict[str, Score], Belonging]] = {}
+    lines: dict[str, Entry] = {}
     for position, line in _journal_lines(job.chunk):
         try:
             sample = line["id"]
@@ -152,7 +155,7 @@ def _line_number(path: str, position: int) -> str:
     return f"line {number}"
 
 
-def _score(line: Mapping[str, Any], job: Job) -> tuple[bytes, dict[str, Score], Belonging]:
+def _score(line: Mapping[str, Any], job: Job) -> Entry:
     record = line["record"]
     masks = _masks_of(line["id"], job.masks) if job.masks else None
     scores = score_line(line, job.plan, masks)
@@ -163,24 +166,29 @@ def _score(line: Mapping[str, Any], job: Job) -> tuple[bytes, dict[str, Score], 
     row: dict[str, Any] = {"id": line["id"], "cluster": belonging.cluster}
     if group:
         row["group"] = group
+    written: dict[int, orjson.Fragment] = {}
     for protocol, score in scores.items():
-        row[protocol] = score.to_json()
+        # Protocols share most scores; each is encoded once.
+        if id(score) not in written:
+            written[id(score)] = orjson.Fragment(orjson.dumps(score.to_json()))
+        row[protocol] = written[id(score)]
     return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE), scores, belonging
 
 
-def _tallies(
-    entries: list[tuple[bytes, dict[str, Score], Belonging]], plan: Plan
-) -> dict[str, Tally]:
-    belongings = [entry[2] for entry in entries]
+def _tallies(entries: list[Entry], plan: Plan) -> dict[str, Tally]:
+    """Tally by protocol; samples whose score all protocols share are added up once."""
+    shared: list[Entry] = []
+    single: list[Entry] = []
+    for entry in entries:
+        first, *others = entry[1].values()
+        (single if any(other is not first for other in others) else shared).append(entry)
+    common = [next(iter(entry[1].values())) for entry in shared]
+    base = tally(common, [entry[2] for entry in shared], plan)
+    belongings = [entry[2] for entry in single]
     found: dict[str, Tally] = {}
-    seen: dict[tuple[int, ...], Tally] = {}
     for protocol in plan.protocols:
-        scores = [entry[1][protocol] for entry in entries]
-        # Where all scores are shared between protocols, so is their tally.
-        identity = tuple(map(id, scores))
-        if identity not in seen:
-            seen[identity] = tally(scores, belongings, plan)
-        found[protocol] = seen[identity]
+        found[protocol] = tally([entry[1][protocol] for entry in single], belongings, plan)
+        found[protocol].merge(base)
     return found
 
 

@@ -10,7 +10,7 @@ from onethinker_eval.rescoring.plan import Plan
 from onethinker_eval.scoring.definitions import FAILED_MEMBER, with_category
 from onethinker_eval.scoring.result import Score
 from onethinker_eval.statistics import ClusterSums
-from onethinker_eval.totals import Number, Totals
+from onethinker_eval.totals import Number, Totals, columns_of
 
 __all__ = ["Belonging", "Tally", "tally"]
 
@@ -60,8 +60,9 @@ def tally(scores: Sequence[Score], belongings: Sequence[Belonging], plan: Plan) 
         numbers, category = scores[place].statistics, belongings[place].category
         statistics.append(with_category(numbers, category) if category else numbers)
     clusters = [belongings[place].cluster for place in counted]
-    result.totals.add_many(statistics)
-    result.clusters.add_many(clusters, statistics)
+    for places, columns in columns_of(statistics):
+        result.totals.add_columns(columns)
+        result.clusters.add_columns([clusters[place] for place in places], columns)
     if len(counted) < len(scores):
         result.totals.add({FAILED_MEMBER: len(scores) - len(counted)})
     _add_groups(result.totals, scores, belongings, plan)
@@ -72,6 +73,8 @@ def _add_groups(
     totals: Totals, scores: Sequence[Score], belongings: Sequence[Belonging], plan: Plan
 ) -> None:
     by_cluster = bool(plan.span_rule)
+    if not by_cluster and not any(belonging.group for belonging in belongings):
+        return
     for score, belonging in zip(scores, belongings, strict=True):
         failed = score.outcome == "failed"
         if belonging.group:

@@ -8,12 +8,13 @@ the data, never a score.
 
 from __future__ import annotations
 
-import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from onethinker_eval.answers.values import Box, Point, SegmentationPrompt, Span, Tube
 from onethinker_eval.errors import DataError
@@ -51,8 +52,8 @@ def _read_text(truth: str, problem_type: str, data_type: str) -> Any:
         except ValueError as error:
             raise _bad(problem_type, "a number", text) from error
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
         raise _bad(problem_type, "JSON", text) from error
     return _read(value, problem_type, data_type)
 
@@ -98,9 +99,14 @@ def _plain_number(value: Any, _data_type: str) -> float:
 
 
 def _numbers(value: Any, count: int) -> tuple[float, ...]:
-    if isinstance(value, (str, Mapping)) or not isinstance(value, Sequence) or len(value) != count:
+    if type(value) not in (list, tuple) or len(value) != count:
         raise ValueError(f"expected {count} numbers")
-    return tuple(_number(item) for item in value)
+    if bool in map(type, value):
+        raise TypeError("a boolean is not a number")
+    numbers = tuple(map(float, value))
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("not finite")
+    return numbers
 
 
 def _box(value: Any) -> Box:
