@@ -178,7 +178,7 @@ def extract(reply: str) -> Extraction:
     if state is None:
         return Extraction(None, None, "none", failure="too_long")
     loose: tuple[str, ...] = ()
-    if not state.outside and not state.after_proper:
+    if not state.outside and not state.after_proper and "answer" in text.lower():
         tidy = _LOOSE_TAGS.sub(_exact_tag, text)
         if tidy != text:
             again = _scan(tidy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Any
 
 from onethinker_eval.answers.cleaning import (
@@ -47,6 +48,7 @@ _HEDGED = re.compile(
 )
 _SYMBOLIC = re.compile(r"[π√∞]|\\(?:pi|sqrt|infty|log|ln|sin|cos|tan)(?![a-z])")
 _AFTER_CUE = re.compile(rf"{CUE}(?:\s{{1,4}}is|\s{{0,4}}[:=])\s{{0,4}}[*$]{{0,2}}")
+_MAX_NUMBERS = 64
 _SCALAR_KEYS = ("answer", "value", "number", "result", "final_answer", "count")
 _EQUALS = re.compile(r"=|≈|≃|\\approx")
 
@@ -171,9 +173,11 @@ def _exact(text: str, notes: list[str]) -> float | None:
 
 
 def _only_number(text: str, notes: list[str]) -> float:
-    tokens = list(_TOKEN.finditer(text))
+    tokens = list(islice(_TOKEN.finditer(text), _MAX_NUMBERS + 1))
     if not tokens:
         raise UnreadableError("not_a_number")
+    if len(tokens) > _MAX_NUMBERS:
+        raise UnreadableError("ambiguous")
     if len(tokens) > 1:
         return _announced(text, tokens, notes)
     return _token_value(text, tokens[0], notes)
