@@ -81,6 +81,19 @@ class Place:
             )
         return _under(self.root, inside)
 
+    def box_1000(self, box: Any, width: float, height: float) -> list[int]:
+        """Return x1, y1, x2, y2 in 0..1000 from left, top, width, height in pixels.
+
+        Parts outside the image are cut off. Raises `DataError` unless there are four numbers.
+        """
+        values = [number(value) for value in box] if isinstance(box, (list, tuple)) else []
+        if len(values) != 4 or None in values:
+            raise self.error(f"expected left, top, width, height, found {box!r}", "bbox")
+        left, top, wide, tall = (value or 0.0 for value in values)
+        scaled = (left / width, top / height, (left + wide) / width, (top + tall) / height)
+        x1, y1, x2, y2 = (min(1000, max(0, round(value * 1000))) for value in scaled)
+        return [x1, y1, x2, y2]
+
     def _absolute(self, text: str, key: str) -> str:
         path = posixpath.normpath(text)
         root = os.path.normpath(self.root)

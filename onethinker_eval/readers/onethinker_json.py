@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker_eval.errors import DataError
-from onethinker_eval.readers import rle
+from onethinker_eval.readers import masks as mask_forms
 from onethinker_eval.readers.fields import (
     Place,
     Unique,
@@ -215,6 +215,6 @@ def _mask(
             f"no mask for the {what}", "segmentation_output.segmentation_rle", "add the mask"
         )
     try:
-        return rle.normalise(value, size=size, polygon=polygon)
+        return mask_forms.normalise(value, size=size, polygon=polygon)
     except ValueError as error:
         raise place.error(f"{what}: {error}", "segmentation_output.segmentation_rle") from error
