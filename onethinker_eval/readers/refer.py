@@ -117,10 +117,8 @@ def _record(
         meta["segmentation"] = _mask(shape, int(height), int(width), place)
         name, truth = f"ref{ref.get('ref_id')}", None
     else:
-        name, truth = (
-            f"sent{sentence.get('sent_id')}",
-            {"boxes": _box_1000(shape, width, height, place)},
-        )
+        name = f"sent{sentence.get('sent_id')}"
+        truth = {"boxes": place.box_1000(shape.get("bbox"), width, height)}
     return Record(
         id=unique(name),
         problem_type="segmentation" if masks else "spatial grounding",
