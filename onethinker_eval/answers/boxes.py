@@ -238,8 +238,6 @@ def _repaired(text: str, context: Context, notes: list[str]) -> Box:
 
 
 def _from_prose(text: str, context: Context, notes: list[str]) -> Box:
-    if context.cut and text[-1:].isalnum():
-        raise UnreadableError("truncated")
     inner = boxed(text)
     if inner:
         note(notes, "boxed")

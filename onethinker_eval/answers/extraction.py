@@ -282,7 +282,7 @@ def _from_open_answer(
         # <answer>B<answer>: the second tag was meant to close.
         answer, cut = text[slice(*reopened)].strip(), False
     mark = answer.rfind("<")
-    if mark >= 0 and len(answer) - mark < len(_CLOSING) and _CLOSING.startswith(answer[mark:]):
+    if mark >= 0 and 2 <= len(answer) - mark < len(_CLOSING) and _CLOSING.startswith(answer[mark:]):
         answer, cut = answer[:mark].rstrip(), False
     if not answer:
         return Extraction(thinking, None, "none", tuple(notes), "truncated")

@@ -78,7 +78,7 @@ def _paper(text: str, context: Context, notes: list[str]) -> float:
 
 def _repaired(text: str, context: Context, notes: list[str]) -> float:
     plain = normalise(text, notes)
-    if context.cut and plain[-1:].isalnum() and boxed(plain) is None:
+    if context.unfinished(plain) and boxed(plain) is None:
         raise UnreadableError("truncated")
     if "\\boxed" in plain:
         inner = boxed(plain)

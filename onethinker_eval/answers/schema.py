@@ -22,10 +22,15 @@ class Context(NamedTuple):
     tagged: bool = True
     """The answer stood between tags."""
 
+    def unfinished(self, text: str) -> bool:
+        """Whether the text was cut off where its last word or number may go on."""
+        return self.cut and (text[-1:].isalnum() or text[-1:] in _UNFINISHED)
+
 
 NO_CONTEXT = Context()
 
 T = TypeVar("T")
+_UNFINISHED = ("", *".,:;-+/'\"([")
 Reader = Callable[[str, Context, list[str]], Any]
 
 
@@ -77,6 +82,8 @@ def decide(
     if accepted:
         notes += accepted[0][1]
         return accepted[0][0]
+    if context.unfinished(text) or (context.cut and "{" in text):
+        raise UnreadableError("truncated")
     if refusal is not None and (refusal.code != "wrong_schema" or objects):
         raise refusal
     return fallback(unfence(text, notes), context, notes)

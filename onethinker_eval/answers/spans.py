@@ -222,8 +222,6 @@ def _repaired(text: str, context: Context, notes: list[str]) -> Span:
 
 
 def _from_prose(text: str, context: Context, notes: list[str]) -> Span:
-    if context.cut and text[-1:].isalnum():
-        raise UnreadableError("truncated")
     inner = boxed(text)
     if inner:
         note(notes, "boxed")
