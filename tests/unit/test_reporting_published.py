@@ -72,7 +72,9 @@ RECOMPUTABLE = [
 ]
 
 
-@pytest.mark.parametrize("cell", RECOMPUTABLE, ids=lambda c: f"{c.table}-{c.model}-{c.key.benchmark}")
+@pytest.mark.parametrize(
+    "cell", RECOMPUTABLE, ids=lambda c: f"{c.table}-{c.model}-{c.key.benchmark}"
+)
 def test_tables_9_and_10_follow_from_tables_1_to_8(cell) -> None:  # type: ignore[no-untyped-def]
     model = "OneThinker-8B" if cell.model == "OneThinker" else cell.model
     means = mean_values(values_of(model))

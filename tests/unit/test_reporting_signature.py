@@ -22,7 +22,9 @@ TEXTS = st.dictionaries(st.sampled_from(NAMES), st.text(max_size=30))
 
 @given(TEXTS)
 def test_reading_back_gives_the_same_signature(values: dict[str, str]) -> None:
-    signature = Signature(benchmark="refcoco+", **{k: v for k, v in values.items() if k != "benchmark"})
+    signature = Signature(
+        benchmark="refcoco+", **{k: v for k, v in values.items() if k != "benchmark"}
+    )
     text = str(signature)
     assert "\n" not in text
     assert " " not in text
