@@ -105,7 +105,7 @@ def group_table(metric: Metric, totals: Totals) -> dict[str, tuple[float, float]
     return {group: (float(value), 1.0) for group, value in _group_values(metric, totals).items()}
 
 
-_CATEGORY = re.compile(r"(.+)\[(.+)\]", re.DOTALL)
+_CATEGORY = re.compile(rf"{COUNT}\[(.+)\]", re.DOTALL)
 
 
 def with_category(statistics: Mapping[str, int | float], category: str) -> dict[str, int | float]:
@@ -128,7 +128,7 @@ def by_category(names: Iterable[str]) -> tuple[Metric, ...]:
     ['macro accuracy', 'accuracy [a]', 'accuracy [b]']
     """
     found = (_CATEGORY.fullmatch(name) for name in names)
-    categories = sorted({match[2] for match in found if match and match[1] == COUNT})
+    categories = sorted({match[1] for match in found if match})
     if not categories:
         return ()
     parts = tuple((f"accuracy[{name}]", f"{COUNT}[{name}]") for name in categories)
