@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import pytest
+
+if TYPE_CHECKING:
+    from run_server import RunServer
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,3 +27,22 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords or "gpu" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def small_suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A part of the demo suite, in a folder of its own: 24 records of each of a few tasks."""
+    from onethinker_eval import demo
+
+    folder = tmp_path_factory.mktemp("suite")
+    return demo.make(folder, benchmarks=["refcoco", "got10k", "charades", "mmstar"])
+
+
+@pytest.fixture(scope="session")
+def run_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunServer]:
+    """Runs in child processes that share their imports; see `run_server.py`."""
+    from run_server import RunServer
+
+    server = RunServer(tmp_path_factory.mktemp("server"))
+    yield server
+    server.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from onethinker_eval import readers
@@ -58,14 +59,19 @@ def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) ->
 
 def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResult:
     rank, world = environment.distributed_rank(), environment.world_size()
-    works = [_load(task, settings) for task in resolve(settings.tasks, settings.include_path)]
+    tasks = resolve(settings.tasks, settings.include_path)
+    # Resolved once: for the demo suite this checks every file of it.
+    data = "hub" if settings.data == "hub" else readers.data_root(settings.data)
+    works = [_load(task, settings, data) for task in tasks]
     ticker = Ticker(progress, {w.task.id: len(w.records) + len(w.unreadable) for w in works})
     with RunFolder(settings, rank=rank, world=world) as folder:
-        for work in works:
-            folder.check(work.task.id, work.records)
         ticker.say("model", "reading the weights")
         weights = weights_fingerprint(settings.model, settings.model_args)
-        folder.begin(_identity(settings, works, weights))
+        decisive = _identity(settings, works, weights)
+        folder.compare(decisive)
+        for work in works:
+            folder.check(work.task.id, work.records)
+        folder.begin(decisive)
         media = MediaDigests(cache_dir() / "media_digests.jsonl")
         identity = model_identity(settings.model, settings.model_args, weights)
         keys = {w.task.id: SampleKeys(w.task, identity, w.generation, media) for w in works}
@@ -81,10 +87,10 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
         return finish_run(folder, settings, [work.task for work in works], ticker)
 
 
-def _load(task: Task, settings: Settings) -> _Work:
+def _load(task: Task, settings: Settings, data: str | Path) -> _Work:
     records: list[Record] = []
     unreadable: list[DataError] = []
-    items = readers.iterate(task, settings.data)
+    items = readers.iterate(task, data)
     for item in itertools.islice(items, settings.limit):
         if isinstance(item, DataError):
             unreadable.append(item)

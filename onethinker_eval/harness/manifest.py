@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any
 
 from onethinker_eval import __version__
-from onethinker_eval.demo import is_demo
 from onethinker_eval.errors import RunError
 from onethinker_eval.files import write_json_atomic
 from onethinker_eval.harness.settings import Settings, redact
@@ -57,19 +56,25 @@ class Manifest:
             )
         self.content = content
 
-    def begin(self, settings: Settings, identity: Mapping[str, Any]) -> None:
-        """Start a session of `settings`; `identity` has `model`, `seed` and `tasks`.
+    def compare(self, identity: Mapping[str, Any]) -> None:
+        """Raise `RunError` that lists every difference if the folder holds another run.
 
-        Raises `RunError` that lists every difference if the folder holds another run.
+        `identity` has `model`, `seed` and `tasks`.
         """
-        if self.content:
-            found = differences(self.content["identity"], identity)
-            if found:
-                shown = "; ".join(found[:8]) + ("; …" if len(found) > 8 else "")
-                raise RunError(
-                    f"{self.path.parent} was made with other settings: {shown}",
-                    hint="give a new --run name, or the settings of the first command",
-                )
+        if not self.content:
+            return
+        found = differences(self.content["identity"], identity)
+        if found:
+            shown = "; ".join(found[:8]) + ("; …" if len(found) > 8 else "")
+            raise RunError(
+                f"{self.path.parent} was made with other settings: {shown}",
+                hint="give a new --run name, or the settings of the first command",
+            )
+
+    def begin(self, settings: Settings, identity: Mapping[str, Any]) -> None:
+        """Start a session of `settings` with an `identity` that passed `compare`."""
+        from onethinker_eval.demo import is_demo
+
         old = self.content.get("identity", {})
         tasks = {**old.get("tasks", {}), **identity["tasks"]}
         sessions = [*self.content.get("sessions", []), _session(settings)]

@@ -69,8 +69,12 @@ class RunFolder:
         if self._rank == 0:
             self._lock.__exit__(kind, value, trace)
 
+    def compare(self, identity: Mapping[str, Any]) -> None:
+        """Raise `RunError`, with every difference, if the folder holds another run."""
+        Manifest(self.path).compare(identity)
+
     def begin(self, identity: Mapping[str, Any]) -> None:
-        """Write the manifest of this session; raises `RunError` if it is another run's folder."""
+        """Write the manifest of this session."""
         if self._rank == 0:
             self._manifest = Manifest(self.path)
             self._manifest.begin(self._settings, identity)
