@@ -21,6 +21,7 @@ import logging
 import os
 import re
 import signal
+from collections.abc import Iterable
 from typing import IO, Any
 
 __all__ = ["looks_like_formula", "main", "symbolically_equal"]
@@ -93,22 +94,21 @@ def _answer(line: str) -> dict[str, Any]:
         faulthandler.cancel_dump_traceback_later()
 
 
-def _serve(replies: IO[str]) -> None:
-    """Answer requests from standard input until it ends or nobody reads the answers."""
-    requests = os.fdopen(os.dup(0), "r", encoding="ascii")
+def _serve(requests: Iterable[str], replies: IO[str]) -> None:
+    """Answer each line of `requests` until they end or nobody reads the answers."""
     with contextlib.suppress(BrokenPipeError):
         print(json.dumps({"ready": os.getpid()}), file=replies, flush=True)
         for line in requests:
             print(json.dumps(_answer(line)), file=replies, flush=True)
 
 
-def _serve_in_children(replies: IO[str]) -> None:
+def _serve_in_children(requests: Iterable[str], replies: IO[str]) -> None:
     """Serve from a forked child; replace it when it was killed, end when it ended."""
     while True:
         child = os.fork()
         if child == 0:
             try:
-                _serve(replies)
+                _serve(requests, replies)
             finally:
                 # Whatever ended the loop, only a kill may lead to another child.
                 os._exit(0)
@@ -123,13 +123,14 @@ def main() -> None:
     # Libraries may print; only this stream speaks to the caller.
     replies = os.fdopen(os.dup(1), "w", encoding="ascii")
     os.dup2(2, 1)
+    requests = os.fdopen(os.dup(0), "r", encoding="ascii")
     # Once through everything, so that children inherit imports and compiled patterns.
     symbolically_equal("$x^2$", "$2x$", "paper")
     _limit_resources()
     if hasattr(os, "fork"):
-        _serve_in_children(replies)
+        _serve_in_children(requests, replies)
     else:
-        _serve(replies)
+        _serve(requests, replies)
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -42,10 +44,13 @@ def test_paper_rule(pred, truth, expected):
     assert equivalent(pred, truth) is expected.equal
 
 
-def test_the_longest_allowed_answer_is_still_tried():
-    assert compare("7" + " " * 9_998 + "x", "7").how == "symbolic"
-    assert compare("x" + "y" * 9_999, "7").how == "symbolic"
-    assert compare("7", "x" + "y" * 9_999).how == "symbolic"
+def test_the_longest_allowed_answer_is_still_tried(monkeypatch):
+    monkeypatch.setattr(mathematics._WORKER, "ask", lambda *_: {"equal": True})
+    longest = "x" + "y" * 9_999
+    assert compare(longest, "7") == Comparison(True, "symbolic")
+    assert compare("7", longest) == Comparison(True, "symbolic")
+    assert compare("7", longest + "y") == Comparison(False, "too long")
+    assert compare(longest + "y", "7") == Comparison(False, "too long")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +306,8 @@ def test_the_process_ends_when_nobody_reads_its_answers():
     assert talk.process.wait(timeout=60) == 0
 
 
-def test_without_fork_the_process_serves_itself(monkeypatch):
+@pytest.mark.slow
+def test_without_fork_the_process_serves_itself():
     code = "import os; del os.fork; from onethinker_eval.metrics.math_worker import main; main()"
     served = subprocess.run(
         [sys.executable, "-c", code],
@@ -322,6 +328,54 @@ def test_the_worker_names_what_a_library_raises(monkeypatch):
 
     monkeypatch.setattr(math_worker, "symbolically_equal", explode)
     assert math_worker._answer('["1", "2", "paper", 60]') == {"error": "RecursionError"}
+
+
+def test_requests_are_answered_line_by_line(monkeypatch):
+    monkeypatch.setattr(math_worker, "symbolically_equal", lambda pred, truth, _: pred == truth)
+    replies = io.StringIO()
+    math_worker._serve(['["1", "1", "paper", 60]', '["1", "2", "paper", 60]'], replies)
+    assert [json.loads(line) for line in replies.getvalue().splitlines()] == [
+        {"ready": os.getpid()},
+        {"equal": True},
+        {"equal": False},
+    ]
+
+
+def test_serving_ends_when_the_answers_cannot_be_written():
+    class Broken(io.StringIO):
+        def write(self, _text):
+            raise BrokenPipeError
+
+    math_worker._serve(["never read"], Broken())
+
+
+def test_limits_are_set_but_never_above_the_hard_ones(monkeypatch):
+    resource = pytest.importorskip("resource")
+    hard = {resource.RLIMIT_AS: resource.RLIM_INFINITY, resource.RLIMIT_FSIZE: 10}
+    limits = []
+
+    def set_limit(kind, pair):
+        limits.append((kind, pair))
+        raise ValueError("not on this platform")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: (0, hard[kind]))
+    monkeypatch.setattr(resource, "setrlimit", set_limit)
+    monkeypatch.setattr(math_worker.signal, "signal", lambda *pair: limits.append(pair))
+    math_worker._limit_resources()
+    assert limits == [
+        (signal.SIGINT, signal.SIG_IGN),
+        (resource.RLIMIT_AS, (3 << 30, resource.RLIM_INFINITY)),
+        (resource.RLIMIT_FSIZE, (0, 10)),
+    ]
+    hard[resource.RLIMIT_AS] = 5
+    math_worker._limit_resources()
+    assert (resource.RLIMIT_AS, (5, 5)) in limits
+
+
+def test_limits_need_a_platform_that_has_them(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(math_worker.signal, "signal", lambda *_: None)
+    math_worker._limit_resources()
 
 
 def test_symbolic_equality_in_this_process():
