@@ -15,6 +15,12 @@ from onethinker_eval.demo.suite import benchmarks, ensure, is_demo, make, verifi
 from onethinker_eval.demo.training import training_records
 
 __all__ = [
-    "FAMILIES", "benchmarks", "ensure", "is_demo", "make", "training_records", "verified",
+    "FAMILIES",
+    "benchmarks",
+    "ensure",
+    "is_demo",
+    "make",
+    "training_records",
+    "verified",
     "version",
 ]

@@ -15,13 +15,27 @@ from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.shapes import Rgb
 
 __all__ = [
-    "FAMILIES", "Ask", "Drawable", "Family", "Group", "Setting", "choice", "enough",
+    "FAMILIES",
+    "Ask",
+    "Drawable",
+    "Family",
+    "Group",
+    "Setting",
+    "choice",
+    "enough",
     "to_json",
 ]
 
 FAMILIES = (
-    "image_qa", "video_qa", "image_caption", "video_caption", "temporal_grounding",
-    "spatial_grounding", "spatio_temporal_grounding", "tracking", "image_segmentation",
+    "image_qa",
+    "video_qa",
+    "image_caption",
+    "video_caption",
+    "temporal_grounding",
+    "spatial_grounding",
+    "spatio_temporal_grounding",
+    "tracking",
+    "image_segmentation",
     "video_segmentation",
 )
 _LETTERS = "ABCDEFGHIJ"

@@ -19,16 +19,56 @@ BLACK: Colour = (24, 24, 28)
 GREY: Colour = (190, 190, 186)
 PAPER: Colour = (250, 248, 240)
 _GLYPHS = {
-    "0": "ehjlphe", "1": "4c4444e", "2": "eh1248v", "3": "v2421he", "4": "26aiv22",
-    "5": "vgu11he", "6": "68guhhe", "7": "v124888", "8": "ehhehhe", "9": "ehhf12c",
-    "A": "ehhvhhh", "B": "uhhuhhu", "C": "ehggghe", "D": "sihhhis", "E": "vgguggv",
-    "F": "vgguggg", "G": "ehgnhhf", "H": "hhhvhhh", "I": "e44444e", "J": "72222ic",
-    "K": "hikokih", "L": "ggggggv", "M": "hrllhhh", "N": "hhpljhh", "O": "ehhhhhe",
-    "P": "uhhuggg", "Q": "ehhhlid", "R": "uhhukih", "S": "fgge11u", "T": "v444444",
-    "U": "hhhhhhe", "V": "hhhhha4", "W": "hhhllla", "X": "hha4ahh", "Y": "hhha444",
-    "Z": "v1248gv", "+": "044v440", "-": "000v000", "=": "00v0v00", "?": "eh12404",
-    ".": "00000cc", "×": "0ha4ah0", "/": "01248g0", "%": "op248j3", ":": "0cc0cc0",
-    ">": "8421248", "°": "6996000", "(": "2488842", ")": "8422248", ",": "0000c48",
+    "0": "ehjlphe",
+    "1": "4c4444e",
+    "2": "eh1248v",
+    "3": "v2421he",
+    "4": "26aiv22",
+    "5": "vgu11he",
+    "6": "68guhhe",
+    "7": "v124888",
+    "8": "ehhehhe",
+    "9": "ehhf12c",
+    "A": "ehhvhhh",
+    "B": "uhhuhhu",
+    "C": "ehggghe",
+    "D": "sihhhis",
+    "E": "vgguggv",
+    "F": "vgguggg",
+    "G": "ehgnhhf",
+    "H": "hhhvhhh",
+    "I": "e44444e",
+    "J": "72222ic",
+    "K": "hikokih",
+    "L": "ggggggv",
+    "M": "hrllhhh",
+    "N": "hhpljhh",
+    "O": "ehhhhhe",
+    "P": "uhhuggg",
+    "Q": "ehhhlid",
+    "R": "uhhukih",
+    "S": "fgge11u",
+    "T": "v444444",
+    "U": "hhhhhhe",
+    "V": "hhhhha4",
+    "W": "hhhllla",
+    "X": "hha4ahh",
+    "Y": "hhha444",
+    "Z": "v1248gv",
+    "+": "044v440",
+    "-": "000v000",
+    "=": "00v0v00",
+    "?": "eh12404",
+    ".": "00000cc",
+    "×": "0ha4ah0",
+    "/": "01248g0",
+    "%": "op248j3",
+    ":": "0cc0cc0",
+    ">": "8421248",
+    "°": "6996000",
+    "(": "2488842",
+    ")": "8422248",
+    ",": "0000c48",
     " ": "0000000",
 }
 
@@ -62,8 +102,12 @@ class Canvas:
 
     def frame(self, x1: float, y1: float, x2: float, y2: float, colour: Colour) -> None:
         """Draw the outline of a rectangle, 2 pixels wide."""
-        for a, b in (((x1, y1), (x2, y1)), ((x2, y1), (x2, y2)), ((x2, y2), (x1, y2)),
-                     ((x1, y2), (x1, y1))):
+        for a, b in (
+            ((x1, y1), (x2, y1)),
+            ((x2, y1), (x2, y2)),
+            ((x2, y2), (x1, y2)),
+            ((x1, y2), (x1, y1)),
+        ):
             self.line(a, b, colour)
 
     def line(
@@ -76,8 +120,9 @@ class Canvas:
         y = np.round(start[1] + (end[1] - start[1]) * at - width / 2).astype(int)
         for dx in range(width):
             for dy in range(width):
-                inside = (x + dx >= 0) & (x + dx < self.width) & (y + dy >= 0) & (
-                    y + dy < self.height)
+                inside = (
+                    (x + dx >= 0) & (x + dx < self.width) & (y + dy >= 0) & (y + dy < self.height)
+                )
                 self.pixels[y[inside] + dy, x[inside] + dx] = colour
 
     def polygon(self, points: Sequence[tuple[float, float]], colour: Colour) -> None:
@@ -95,9 +140,7 @@ class Canvas:
         rows, columns = np.indices((self.height, self.width)) + 0.5
         self.pixels[(columns - x) ** 2 + (rows - y) ** 2 <= radius**2] = colour
 
-    def text(
-        self, x: float, y: float, text: str, colour: Colour = BLACK, scale: int = 1
-    ) -> None:
+    def text(self, x: float, y: float, text: str, colour: Colour = BLACK, scale: int = 1) -> None:
         """Write one line centred at x, y; ValueError for a letter the alphabet lacks."""
         left = round(x - text_width(text, scale) / 2)
         top = round(y - 7 * scale / 2)

@@ -16,16 +16,23 @@ from onethinker_eval.demo.shapes import COLOURS, SHAPES
 from onethinker_eval.demo.stage import still_scene
 
 __all__ = [
-    "chart_figure", "clip_story", "image_captioning", "instance_captioning", "lesson_story",
-    "multiple_instance_captioning", "scene_figure",
+    "chart_figure",
+    "clip_story",
+    "image_captioning",
+    "instance_captioning",
+    "lesson_story",
+    "multiple_instance_captioning",
+    "scene_figure",
 ]
 
 _IMAGE = (
-    "Write a caption for this figure.", "Describe the figure in a caption.",
+    "Write a caption for this figure.",
+    "Describe the figure in a caption.",
     "What does the figure show? Answer with a caption.",
 )
 _VIDEO = (
-    "Describe the clip in detail.", "Tell what the clip shows, in order.",
+    "Describe the clip in detail.",
+    "Tell what the clip shows, in order.",
     "Write a caption that says what happens in the clip.",
 )
 
@@ -81,7 +88,8 @@ def _changed(dice: Dice, body: Seen) -> list[Seen]:
     shapes = [s for s in SHAPES if s != body.shape]
     grade = "small" if body.grade == "large" else "large"
     return [
-        replace(body, colour=dice.pick(colours)), replace(body, shape=dice.pick(shapes)),
+        replace(body, colour=dice.pick(colours)),
+        replace(body, shape=dice.pick(shapes)),
         replace(body, grade=grade, colour=dice.pick(colours)),
     ]
 
@@ -92,8 +100,10 @@ def image_captioning(dice: Dice, setting: Setting) -> Group:
     first, *rest = seen(scene)
     wrong = [scene_caption([other, *rest], scene.ground) for other in _changed(dice, first)]
     query = Query(
-        "image_captioning", "Which caption fits the picture?",
-        scene_caption([first, *rest], scene.ground), tuple(wrong),
+        "image_captioning",
+        "Which caption fits the picture?",
+        scene_caption([first, *rest], scene.ground),
+        tuple(wrong),
         f"I see {' and '.join(_instance(body) for body in (first, *rest))}.",
     )
     return Group(scene, (as_choice(dice, query),))
@@ -114,8 +124,11 @@ def instance_captioning(dice: Dice, setting: Setting) -> Group:
         if set(wrong) & {_instance(other) for other in bodies}:
             continue
         query = Query(
-            "instance_captioning", f"Which description fits the shape {where(body)}?",
-            _instance(body), tuple(wrong), f"The shape {where(body)} is {_instance(body)}.",
+            "instance_captioning",
+            f"Which description fits the shape {where(body)}?",
+            _instance(body),
+            tuple(wrong),
+            f"The shape {where(body)} is {_instance(body)}.",
         )
         return Group(scene, (as_choice(source, query),))
     raise RuntimeError("no shape alone at its place in 100 tries; allow fewer objects")
@@ -134,8 +147,11 @@ def multiple_instance_captioning(dice: Dice, setting: Setting) -> Group:
         if one.shape == other.shape or one.colour == other.colour or abs(abs(dx) - abs(dy)) < 0.15:
             continue
         if abs(dx) > abs(dy):
-            words = ("to the left of", "to the right of") if dx > 0 else (
-                "to the right of", "to the left of")
+            words = (
+                ("to the left of", "to the right of")
+                if dx > 0
+                else ("to the right of", "to the left of")
+            )
         else:
             words = ("above", "below") if dy > 0 else ("below", "above")
         swapped = f"a {other.colour} {one.shape}", f"a {one.colour} {other.shape}"
@@ -147,8 +163,11 @@ def multiple_instance_captioning(dice: Dice, setting: Setting) -> Group:
         ]
         right = f"{names[0]} {words[0]} {names[1]}"
         query = Query(
-            "multiple_instance_captioning", "Which caption tells how the shapes lie?", right,
-            tuple(wrong), f"I see {right}.",
+            "multiple_instance_captioning",
+            "Which caption tells how the shapes lie?",
+            right,
+            tuple(wrong),
+            f"I see {right}.",
         )
         if len({right, *wrong}) == 4:
             return Group(scene, (as_choice(dice, query),))

@@ -78,7 +78,10 @@ def _read(dice: Dice, it: Chart) -> Query:
     letter = dice.pick(it.letters)
     value = it.value(letter)
     return Query(
-        "chart reading", f"What is the value of {_noun(it)} {letter}?", str(value), _near(value, 1),
+        "chart reading",
+        f"What is the value of {_noun(it)} {letter}?",
+        str(value),
+        _near(value, 1),
         f"{_noun(it).capitalize()} {letter} ends at {value}.",
     )
 
@@ -89,7 +92,9 @@ def _highest(dice: Dice, it: Chart) -> Query:
     letter = it.letters[it.values.index(value)]
     word = "highest" if most else "lowest"
     return Query(
-        "comparison", f"Which {_noun(it)} has the {word} value?", letter,
+        "comparison",
+        f"Which {_noun(it)} has the {word} value?",
+        letter,
         tuple(other for other in _LETTERS if other != letter),
         f"The {word} value is {value}, at {letter}.",
     )
@@ -99,7 +104,10 @@ def _difference(dice: Dice, it: Chart) -> Query:
     one, other = sorted(dice.sample(it.letters, 2), key=it.value, reverse=True)
     a, b = it.value(one), it.value(other)
     return Query(
-        "arithmetic", f"By how much is {one} higher than {other}?", str(a - b), _near(a - b, 1),
+        "arithmetic",
+        f"By how much is {one} higher than {other}?",
+        str(a - b),
+        _near(a - b, 1),
         f"{one} is {a} and {other} is {b}. {a} - {b} = {a - b}.",
     )
 
@@ -108,7 +116,10 @@ def _sum(dice: Dice, it: Chart) -> Query:
     one, other = sorted(dice.sample(it.letters, 2))
     a, b = it.value(one), it.value(other)
     return Query(
-        "arithmetic", f"What is the sum of {one} and {other}?", str(a + b), _near(a + b, 1),
+        "arithmetic",
+        f"What is the sum of {one} and {other}?",
+        str(a + b),
+        _near(a + b, 1),
         f"{one} is {a} and {other} is {b}. {a} + {b} = {a + b}.",
     )
 
@@ -118,8 +129,11 @@ def _above(dice: Dice, it: Chart) -> Query:
     found = [letter for letter, value in zip(it.letters, it.values, strict=True) if value > limit]
     names = f"These are {', '.join(found)}." if found else "There is none."
     return Query(
-        "counting", f"How many {_noun(it)}s lie above {limit}?", str(len(found)),
-        _near(len(found)), f"{names} That makes {len(found)}.",
+        "counting",
+        f"How many {_noun(it)}s lie above {limit}?",
+        str(len(found)),
+        _near(len(found)),
+        f"{names} That makes {len(found)}.",
     )
 
 
@@ -128,14 +142,20 @@ def _mean(dice: Dice, it: Chart) -> Query:
     a, b = it.value(one), it.value(other)
     mean = (a + b) / 2
     return Query(
-        "statistics", f"What is the mean of {one} and {other}? Give one decimal.", f"{mean:.1f}",
-        tuple(f"{mean + step:.1f}" for step in (0.5, 1.0, 1.5, 2.0, 2.5)),
+        "statistics",
+        f"What is the mean of {one} and {other}? Give one decimal.",
+        f"{mean:.1f}",
+        tuple(f"{mean + step:.1f}" for step in (0.5, -0.5, 1.0, -1.0, 1.5)),
         f"{one} is {a} and {other} is {b}. Half of {a + b} is {mean:.1f}.",
     )
 
 
 _MAKERS: dict[str, Callable[[Dice, Chart], Query]] = {
-    "read": _read, "highest": _highest, "difference": _difference, "sum": _sum, "above": _above,
+    "read": _read,
+    "highest": _highest,
+    "difference": _difference,
+    "sum": _sum,
+    "above": _above,
     "mean": _mean,
 }
 

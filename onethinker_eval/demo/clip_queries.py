@@ -15,8 +15,10 @@ __all__ = ["CLIP_QUERIES", "clip_queries", "told"]
 Maker = Callable[[Dice, Timeline], "Query | None"]
 _GAP_S = 1.0
 _DIRECTIONS = {"right": "to the right", "left": "to the left", "up": "up", "down": "down"}
-_FATES = (*(f"it {doing(kind)}" for kind in (*MOVES, "grow", "shrink")),
-          "it is there only for a while")
+_FATES = (
+    *(f"it {doing(kind)}" for kind in (*MOVES, "grow", "shrink")),
+    "it is there only for a while",
+)
 
 
 def _name(line: Timeline, event: Event) -> str:
@@ -47,7 +49,9 @@ def _false_events(dice: Dice, line: Timeline) -> list[str]:
     kinds = (*MOVES, "grow", "shrink")
     false = [
         f"the {body.colour} {body.shape} {doing(kind)}"
-        for at, body in enumerate(line.scene.bodies) for kind in kinds if (at, kind) not in true
+        for at, body in enumerate(line.scene.bodies)
+        for kind in kinds
+        if (at, kind) not in true
     ]
     return dice.shuffled(false)[:6]
 
@@ -62,8 +66,11 @@ def _direction(dice: Dice, line: Timeline) -> Query | None:
     wrong = [text for text in _DIRECTIONS.values() if text != right]
     name = _name(line, event)
     return Query(
-        "motion", f"In which direction does the {name} move?", right,
-        (*wrong, "it does not move", "in a circle"), f"I watch the {name}. It moves {right}.",
+        "motion",
+        f"In which direction does the {name} move?",
+        right,
+        (*wrong, "it does not move", "in a circle"),
+        f"I watch the {name}. It moves {right}.",
     )
 
 
@@ -88,7 +95,10 @@ def _who(dice: Dice, line: Timeline) -> Query | None:
     event = dice.pick(single)
     right = _name(line, event)
     return Query(
-        "object", f"Which shape {doing(event.kind)}?", right, _other_names(dice, line, right),
+        "object",
+        f"Which shape {doing(event.kind)}?",
+        right,
+        _other_names(dice, line, right),
         f"Only the {right} {doing(event.kind)}.",
     )
 
@@ -112,19 +122,30 @@ def _which_first(dice: Dice, line: Timeline) -> Query | None:
     )
     extra = [n for n in _other_names(dice, line, right) if n not in others]
     return Query(
-        "order", f"Which shape is the {word} to start moving?", right, (*others, *extra)[:6],
+        "order",
+        f"Which shape is the {word} to start moving?",
+        right,
+        (*others, *extra)[:6],
         f"The {right} starts to move at {ordered[0].span_s[0]:.1f} s, {word} of all.",
     )
 
 
 def _count(dice: Dice, line: Timeline) -> Query | None:
+    bodies = list(range(len(line.scene.bodies)))
+    noun = "different shapes appear in the clip"
     if dice.chance(0.5):
-        count, noun = len(line.scene.bodies), "different shapes appear in the clip"
-    else:
-        count = len({event.body for event in line.events if event.kind in MOVES})
+        bodies = sorted({event.body for event in line.events if event.kind in MOVES})
         noun = "shapes move from their place"
+    found = [f"{line.scene.bodies[at].colour} {line.scene.bodies[at].shape}" for at in bodies]
+    count = len(found)
     near = tuple(str(v) for v in sorted(range(7), key=lambda v: abs(v - count)) if v != count)
-    return Query("counting", f"How many {noun}?", str(count), near[:5], f"I count {count}.")
+    return Query(
+        "counting",
+        f"How many {noun}?",
+        str(count),
+        near[:5],
+        f"I count: {', '.join(found) or 'none'}. That makes {count}.",
+    )
 
 
 def _happens(dice: Dice, line: Timeline) -> Query | None:
@@ -134,7 +155,10 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         return None
     right = told(line, event)
     return Query(
-        "plot", "Which of these happens in the clip?", right, tuple(false[:5]),
+        "plot",
+        "Which of these happens in the clip?",
+        right,
+        tuple(false[:5]),
         f"From {event.span_s[0]:.1f} s on, {right}. The others do not happen.",
     )
 
@@ -145,7 +169,8 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
     for event in line.events:
         later = [e for e in line.events if e.span_s[0] >= event.span_s[1]]
         overlapping = [
-            e for e in line.events
+            e
+            for e in line.events
             if e is not event and e.span_s[0] < event.span_s[1] <= e.span_s[1] + 0.5
         ]
         later.sort(key=lambda e: e.span_s[0])
@@ -161,8 +186,11 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
     right = told(line, after)
     ended = told(line, before) if before.kind != "visible" else f"the {_name(line, before)} is seen"
     return Query(
-        "temporal", f"What is the next thing to happen after this: {ended}?", right,
-        tuple(false[:5]), f"That ends at {before.span_s[1]:.1f} s. Then {right}.",
+        "temporal",
+        f"What is the next thing to happen after this: {ended}?",
+        right,
+        tuple(false[:5]),
+        f"That ends at {before.span_s[1]:.1f} s. Then {right}.",
     )
 
 
@@ -181,7 +209,9 @@ def _part(dice: Dice, line: Timeline) -> Query | None:
     wrong = [p for p in parts if p != right]
     name = _name(line, event)
     return Query(
-        "temporal", f"When can the {name} be seen?", right,
+        "temporal",
+        f"When can the {name} be seen?",
+        right,
         (*wrong, "all the time", "at no time", "only in the very first frame"),
         f"The {name} is there from {event.span_s[0]:.1f} s to {event.span_s[1]:.1f} s, {right}.",
     )
@@ -196,20 +226,28 @@ def _at_rest(dice: Dice, line: Timeline) -> Query | None:
     body = dice.pick(single)
     wrong = tuple(dice.shuffled([c for c in COLOURS if c != body.colour])[:5])
     return Query(
-        "attribute", f"What colour is the {body.shape}?", body.colour, wrong,
+        "attribute",
+        f"What colour is the {body.shape}?",
+        body.colour,
+        wrong,
         f"The only {body.shape} in the clip is {body.colour}.",
     )
 
 
 CLIP_QUERIES: dict[str, Maker] = {
-    "direction": _direction, "fate": _fate, "who": _who, "which_first": _which_first,
-    "count": _count, "happens": _happens, "next": _next, "part": _part, "at_rest": _at_rest,
+    "direction": _direction,
+    "fate": _fate,
+    "who": _who,
+    "which_first": _which_first,
+    "count": _count,
+    "happens": _happens,
+    "next": _next,
+    "part": _part,
+    "at_rest": _at_rest,
 }
 
 
-def clip_queries(
-    dice: Dice, line: Timeline, names: Sequence[str] | None = None
-) -> list[Query]:
+def clip_queries(dice: Dice, line: Timeline, names: Sequence[str] | None = None) -> list[Query]:
     """Return the queries of these names (all by default) that have a clear answer, shuffled."""
     chosen = dice.shuffled(names or tuple(CLIP_QUERIES))
     made = [CLIP_QUERIES[name](dice, line) for name in chosen]

@@ -16,7 +16,11 @@ from onethinker_eval.demo.dice import Dice
 __all__ = ["VERSIONS", "Problem", "problem"]
 
 VERSIONS = (
-    "Text Dominant", "Text Lite", "Vision Intensive", "Vision Dominant", "Vision Only",
+    "Text Dominant",
+    "Text Lite",
+    "Vision Intensive",
+    "Vision Dominant",
+    "Vision Only",
 )
 _FILL = (206, 222, 246)
 Point = tuple[float, float]
@@ -107,8 +111,19 @@ def _rectangle(dice: Dice, size: tuple[int, int]) -> Problem:
         asked, short = "What is the perimeter", "PERIMETER = ?"
         way = f"2 × ({w} + {h})"
     thinking = f"The sides are {w} and {h}. {way} = {answer}."
-    return Problem("plane geometry", given, f"sides of {w} and {h}", asked, "rectangle", "", short,
-                   str(answer), _near(answer), thinking, *_figures(size, draw, short))
+    return Problem(
+        "plane geometry",
+        given,
+        f"sides of {w} and {h}",
+        asked,
+        "rectangle",
+        "",
+        short,
+        str(answer),
+        _near(answer),
+        thinking,
+        *_figures(size, draw, short),
+    )
 
 
 def _triangle(dice: Dice, size: tuple[int, int]) -> Problem:
@@ -128,9 +143,19 @@ def _triangle(dice: Dice, size: tuple[int, int]) -> Problem:
     answer = base * height // 2
     given = f"A right triangle has legs of {base} and {height}."
     thinking = f"The legs are {base} and {height}. {base} × {height} / 2 = {answer}."
-    return Problem("plane geometry", given, f"legs of {base} and {height}", "What is the area",
-                   "triangle", "", "AREA = ?", str(answer), _near(answer), thinking,
-                   *_figures(size, draw, "AREA = ?"))
+    return Problem(
+        "plane geometry",
+        given,
+        f"legs of {base} and {height}",
+        "What is the area",
+        "triangle",
+        "",
+        "AREA = ?",
+        str(answer),
+        _near(answer),
+        thinking,
+        *_figures(size, draw, "AREA = ?"),
+    )
 
 
 def _circle(dice: Dice, size: tuple[int, int]) -> Problem:
@@ -154,9 +179,19 @@ def _circle(dice: Dice, size: tuple[int, int]) -> Problem:
         factor, asked = 2 * radius, "What is the circumference"
         short, way = "CIRCUMFERENCE = ?", f"2 × {radius} = {factor}, times pi"
     wrong = tuple(f"{factor + step}\\pi" for step in (1, 2, 3, 5))
-    return Problem("plane geometry", given, f"the radius {radius}", asked, "circle",
-                   "Write it with \\pi.", short, f"{factor}\\pi", wrong,
-                   f"The radius is {radius}. {way}.", *_figures(size, draw, short))
+    return Problem(
+        "plane geometry",
+        given,
+        f"the radius {radius}",
+        asked,
+        "circle",
+        "Write it with \\pi.",
+        short,
+        f"{factor}\\pi",
+        wrong,
+        f"The radius is {radius}. {way}.",
+        *_figures(size, draw, short),
+    )
 
 
 def _angle(dice: Dice, size: tuple[int, int]) -> Problem:
@@ -178,9 +213,19 @@ def _angle(dice: Dice, size: tuple[int, int]) -> Problem:
 
     given = f"Two angles of a triangle are {left}° and {right}°."
     thinking = f"The angles add up to 180. 180 - {left} - {right} = {answer}."
-    return Problem("plane geometry", given, f"angles of {left}° and {right}°",
-                   "How many degrees has the angle x", "triangle", "", "ANGLE X = ?", str(answer),
-                   _near(answer), thinking, *_figures(size, draw, "ANGLE X = ?"))
+    return Problem(
+        "plane geometry",
+        given,
+        f"angles of {left}° and {right}°",
+        "How many degrees has the angle x",
+        "triangle",
+        "",
+        "ANGLE X = ?",
+        str(answer),
+        _near(answer),
+        thinking,
+        *_figures(size, draw, "ANGLE X = ?"),
+    )
 
 
 def _function(dice: Dice, size: tuple[int, int]) -> Problem:
@@ -201,9 +246,19 @@ def _function(dice: Dice, size: tuple[int, int]) -> Problem:
     shown = formula.replace("X", "x")
     given = f"The line is y = {shown}, and x is {at}."
     thinking = f"I put {at} into {shown}. {slope} × {at} + {start} = {answer}."
-    return Problem("functions", given, f"y = {shown} and x = {at}", "What is the value y", "line",
-                   "", "Y = ?", str(answer), _near(answer), thinking,
-                   *_figures(size, draw, "Y = ?"))
+    return Problem(
+        "functions",
+        given,
+        f"y = {shown} and x = {at}",
+        "What is the value y",
+        "line",
+        "",
+        "Y = ?",
+        str(answer),
+        _near(answer),
+        thinking,
+        *_figures(size, draw, "Y = ?"),
+    )
 
 
 _MAKERS = (_rectangle, _triangle, _circle, _angle, _function)

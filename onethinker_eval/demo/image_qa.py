@@ -19,9 +19,17 @@ from onethinker_eval.demo.referring import seen
 from onethinker_eval.demo.stage import still_scene
 
 __all__ = [
-    "charts", "charts_as_choices", "compared", "counts", "diagrams", "geometry", "mmmu_open",
-    "mmmu_two", "science",
-    "shape_choices", "versions",
+    "charts",
+    "charts_as_choices",
+    "compared",
+    "counts",
+    "diagrams",
+    "geometry",
+    "mmmu_open",
+    "mmmu_two",
+    "science",
+    "shape_choices",
+    "versions",
 ]
 
 _COUNTING = ("count_shape", "count_colour", "count_all", "count_grade")
@@ -150,7 +158,9 @@ def mmmu_two(dice: Dice, setting: Setting) -> Group:
     options = ("the first", "the second", "both hold the same number", "neither holds any")
     right = options[0 if sizes[0] > sizes[1] else 1 if sizes[1] > sizes[0] else 2]
     query = Query(
-        "Sociology", "Which picture holds more shapes, <image 1> or <image 2>?", right,
+        "Sociology",
+        "Which picture holds more shapes, <image 1> or <image 2>?",
+        right,
         tuple(option for option in options if option != right),
         f"The first picture holds {sizes[0]} shapes and the second {sizes[1]}.",
     )

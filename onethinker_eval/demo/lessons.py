@@ -69,16 +69,24 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
     spoken = ", ".join(f"{n} becomes {out(n)}" for n in shown)
     ordinal = ("first", "second", "third")[at]
     recall = Query(
-        "perception", f"What does the machine make of the {ordinal} number?", str(out(shown[at])),
-        _near(out(shown[at])), f"The {ordinal} number is {shown[at]}; it becomes {out(shown[at])}.",
+        "perception",
+        f"What does the machine make of the {ordinal} number?",
+        str(out(shown[at])),
+        _near(out(shown[at])),
+        f"The {ordinal} number is {shown[at]}; it becomes {out(shown[at])}.",
     )
     rule = Query(
-        "comprehension", "Which rule does the machine follow?", word, tuple(wrong_rules[:9]),
+        "comprehension",
+        "Which rule does the machine follow?",
+        word,
+        tuple(wrong_rules[:9]),
         f"I see that {spoken}. The rule is: {word}.",
     )
     use = Query(
-        "adaptation", "Use the rule of the lesson on the number in the picture. What comes out?",
-        str(out(new)), _near(out(new)),
+        "adaptation",
+        "Use the rule of the lesson on the number in the picture. What comes out?",
+        str(out(new)),
+        _near(out(new)),
         f"The lesson shows that {spoken}, so the rule is {word}. {new} becomes {out(new)}.",
     )
     facts = (
@@ -97,24 +105,38 @@ def sums(dice: Dice, size: tuple[int, int]) -> Lesson:
     a, b = sorted(dice.sample(range(2, 10), 2), reverse=True)
     result = {"+": a + b, "-": a - b, "×": a * b}[sign]
     cards = (
-        _card(size, (f"A = {a}",), 3), _card(size, (f"B = {b}",), 3),
+        _card(size, (f"A = {a}",), 3),
+        _card(size, (f"B = {b}",), 3),
         _card(size, (f"A {sign} B = ?",), 2),
     )
     recall = Query(
-        "perception", "Which number does A stand for?", str(a), _near(a), f"The card says A = {a}.",
+        "perception",
+        "Which number does A stand for?",
+        str(a),
+        _near(a),
+        f"The card says A = {a}.",
     )
     rule = Query(
-        "comprehension", "What is asked for at the end?", f"the {verb} of A and B",
-        tuple(f"the {v} of A and B" for v in ("sum", "difference", "product", "ratio", "mean",
-                                               "larger") if v != verb),
+        "comprehension",
+        "What is asked for at the end?",
+        f"the {verb} of A and B",
+        tuple(
+            f"the {v} of A and B"
+            for v in ("sum", "difference", "product", "ratio", "mean", "larger")
+            if v != verb
+        ),
         f"The last card says A {sign} B, the {verb}.",
     )
     use = Query(
-        "arithmetic", "What is the answer to the question on the last card?", str(result),
-        _near(result), f"A is {a} and B is {b}. {a} {sign} {b} = {result}.",
+        "arithmetic",
+        "What is the answer to the question on the last card?",
+        str(result),
+        _near(result),
+        f"A is {a} and B is {b}. {a} {sign} {b} = {result}.",
     )
     facts = (
-        ("What is the value of A?", str(a)), ("What is the value of B?", str(b)),
+        ("What is the value of A?", str(a)),
+        ("What is the value of B?", str(b)),
         ("Which operation is asked for?", verb),
     )
     told = f"The board says that A is {a} and B is {b}. Then it asks for the {verb} of A and B."
@@ -126,24 +148,32 @@ def experiment(dice: Dice, size: tuple[int, int]) -> Lesson:
     """Return a lesson in which drops turn the liquid in a glass from one colour to another."""
     before, after = dice.sample(("red", "green", "blue", "yellow", "purple", "orange"), 2)
     drops = dice.integer(2, 5)
-    cards = tuple(
-        _glass(size, before if at < drops else after, at) for at in range(drops + 1)
-    )
+    cards = tuple(_glass(size, before if at < drops else after, at) for at in range(drops + 1))
     colours = tuple(c for c in COLOURS if c not in (before, after))
     recall = Query(
-        "perception", "Which colour does the liquid have at first?", before, (after, *colours),
+        "perception",
+        "Which colour does the liquid have at first?",
+        before,
+        (after, *colours),
         f"At the beginning the liquid is {before}.",
     )
     rule = Query(
-        "comprehension", "Which colour does the liquid turn?", after, (before, *colours),
+        "comprehension",
+        "Which colour does the liquid turn?",
+        after,
+        (before, *colours),
         f"The liquid turns from {before} to {after}.",
     )
     use = Query(
-        "counting", "After how many drops does the colour change?", str(drops), _near(drops)[:5],
+        "counting",
+        "After how many drops does the colour change?",
+        str(drops),
+        _near(drops)[:5],
         f"I count {drops} drops until the liquid is {after}.",
     )
     facts = (
-        ("Which colour is the liquid at first?", before), ("Which colour does it turn?", after),
+        ("Which colour is the liquid at first?", before),
+        ("Which colour does it turn?", after),
         ("How many drops does it take?", str(drops)),
     )
     told = (

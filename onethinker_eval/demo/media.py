@@ -19,7 +19,11 @@ from onethinker_eval.demo.shapes import Rgb
 __all__ = ["png_base64", "png_bytes", "write_mp4"]
 
 _X264 = {
-    "preset": "veryfast", "crf": "20", "threads": "1", "bf": "0", "g": "32",
+    "preset": "veryfast",
+    "crf": "20",
+    "threads": "1",
+    "bf": "0",
+    "g": "32",
     "x264-params": "scenecut=0:rc-lookahead=8:sync-lookahead=0:aq-mode=0",
 }
 
@@ -46,10 +50,15 @@ def png_bytes(pixels: Rgb) -> bytes:
         rows, kind, extra = pixels.reshape(height, width * 3), 2, b""
     lines = np.concatenate([np.zeros((height, 1), dtype=np.uint8), rows], axis=1)
     header = struct.pack(">IIBBBBB", width, height, 8, kind, 0, 0, 0)
-    return b"".join([
-        b"\x89PNG\r\n\x1a\n", _chunk(b"IHDR", header), extra,
-        _chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)), _chunk(b"IEND", b""),
-    ])
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", header),
+            extra,
+            _chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)),
+            _chunk(b"IEND", b""),
+        ]
+    )
 
 
 def png_base64(pixels: Rgb) -> str:

@@ -30,11 +30,13 @@ SUBTASKS = {
     "multiple_instance_captioning": "visual_captioning",
 }
 _QUERIES = {
-    "color_recognition": ("colour_of",), "shape_recognition": ("shape_of",),
+    "color_recognition": ("colour_of",),
+    "shape_recognition": ("shape_of",),
     "counting_by_category": ("count_shape", "count_colour"),
 }
 _DRAWN: dict[str, Callable[[Dice, tuple[int, int]], Drawn]] = {
-    "rotated_object_detection": pictures.rotated, "point_tracking": pictures.point_tracking,
+    "rotated_object_detection": pictures.rotated,
+    "point_tracking": pictures.point_tracking,
     "gui_general": pictures.screen,
 }
 _CAPTIONS: dict[str, Family] = {

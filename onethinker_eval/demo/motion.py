@@ -16,8 +16,16 @@ from onethinker_eval.demo.shapes import COLOURS, GROUNDS, SHAPES
 from onethinker_eval.demo.stage import Look, size_for
 
 __all__ = [
-    "DIRECTIONS", "FPS", "MOVES", "Event", "Timeline", "clip_looks", "direction", "timeline",
-    "touching", "wander",
+    "DIRECTIONS",
+    "FPS",
+    "MOVES",
+    "Event",
+    "Timeline",
+    "clip_looks",
+    "direction",
+    "timeline",
+    "touching",
+    "wander",
 ]
 
 FPS = 4.0
@@ -125,8 +133,12 @@ def _body(
         size *= growth
     half = size * (growth if "grow" in kinds else 1) / 2 + 1
     width, height = setting.size
-    spot = Key(0.0, round(dice.uniform(half, width - half)),
-               round(dice.uniform(half, height - half)), round(size))
+    spot = Key(
+        0.0,
+        round(dice.uniform(half, width - half)),
+        round(dice.uniform(half, height - half)),
+        round(size),
+    )
     keys, shown = [spot], ((0.0, float("inf")),)
     for kind, span in zip(kinds, spans, strict=True):
         if kind == "visible":
@@ -195,8 +207,13 @@ def timeline(
         if len(placed) >= 2:
             events.sort(key=lambda event: event.span_s)
             scene = Scene(
-                width, height, FPS, round(duration_s * FPS), source.pick(GROUNDS),
-                source.integer(0, 10**6), tuple(placed),
+                width,
+                height,
+                FPS,
+                round(duration_s * FPS),
+                source.pick(GROUNDS),
+                source.integer(0, 10**6),
+                tuple(placed),
             )
             return Timeline(scene, tuple(events))
     raise RuntimeError("no clip with two free bodies in 100 tries; allow a larger frame")

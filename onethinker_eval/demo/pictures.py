@@ -15,7 +15,13 @@ from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.shapes import COLOURS, SHAPES, Rgb
 
 __all__ = [
-    "cycle", "magnets", "point_tracking", "quality", "rotated", "screen", "solutions",
+    "cycle",
+    "magnets",
+    "point_tracking",
+    "quality",
+    "rotated",
+    "screen",
+    "solutions",
     "thermometers",
 ]
 
@@ -51,15 +57,27 @@ def cycle(dice: Dice, size: tuple[int, int]) -> Drawn:
     after, before = (start + step) % 4, (start - step) % 4
     asked = dice.integer(0, 3)
     return canvas.figure(), [
-        Query("diagram", f"What comes right after the {names[start]}?", names[after],
-              _others(names, names[after]),
-              f"The arrow from the {names[start]} leads to the {names[after]}."),
-        Query("diagram", f"Which letter comes right before {_LETTERS[start]}?", _LETTERS[before],
-              _others(_LETTERS, _LETTERS[before]),
-              f"The arrow that ends at {_LETTERS[start]} starts at {_LETTERS[before]}."),
-        Query("labels", f"Which letter marks the {shapes[asked]}?", _LETTERS[asked],
-              _others(_LETTERS, _LETTERS[asked]),
-              f"The letter next to the {shapes[asked]} is {_LETTERS[asked]}."),
+        Query(
+            "diagram",
+            f"What comes right after the {names[start]}?",
+            names[after],
+            _others(names, names[after]),
+            f"The arrow from the {names[start]} leads to the {names[after]}.",
+        ),
+        Query(
+            "diagram",
+            f"Which letter comes right before {_LETTERS[start]}?",
+            _LETTERS[before],
+            _others(_LETTERS, _LETTERS[before]),
+            f"The arrow that ends at {_LETTERS[start]} starts at {_LETTERS[before]}.",
+        ),
+        Query(
+            "labels",
+            f"Which letter marks the {shapes[asked]}?",
+            _LETTERS[asked],
+            _others(_LETTERS, _LETTERS[asked]),
+            f"The letter next to the {shapes[asked]} is {_LETTERS[asked]}.",
+        ),
     ]
 
 
@@ -89,11 +107,16 @@ def magnets(dice: Dice, size: tuple[int, int]) -> Drawn:
     alike = inner[0] == inner[1]
     right, wrong = ("repel", "attract") if alike else ("attract", "repel")
     word = "like" if alike else "unlike"
-    return canvas.figure(), [Query(
-        "physics", "Will these magnets attract or repel each other?", right, (wrong,),
-        f"The poles that face each other are {inner[0]} and {inner[1]}. These are {word} poles, "
-        f"so the magnets {right}.",
-    )]
+    return canvas.figure(), [
+        Query(
+            "physics",
+            "Will these magnets attract or repel each other?",
+            right,
+            (wrong,),
+            f"The poles that face each other are {inner[0]} and {inner[1]}. "
+            f"These are {word} poles, so the magnets {right}.",
+        )
+    ]
 
 
 def solutions(dice: Dice, size: tuple[int, int]) -> Drawn:
@@ -107,8 +130,11 @@ def solutions(dice: Dice, size: tuple[int, int]) -> Drawn:
     for at, count in enumerate(counts):
         x1, y1 = 10 + at * size[0] / 2, 10
         canvas.rectangle(x1, y1 + tall * 0.15, x1 + wide, y1 + tall, (216, 234, 246))
-        for a, b in (((x1, y1), (x1, y1 + tall)), ((x1, y1 + tall), (x1 + wide, y1 + tall)),
-                     ((x1 + wide, y1 + tall), (x1 + wide, y1))):
+        for a, b in (
+            ((x1, y1), (x1, y1 + tall)),
+            ((x1, y1 + tall), (x1 + wide, y1 + tall)),
+            ((x1 + wide, y1 + tall), (x1 + wide, y1)),
+        ):
             canvas.line(a, b, BLACK)
         cells = [(c, r) for r in range(4) for c in range(3)]
         for c, r in dice.sample(cells, count):
@@ -116,12 +142,16 @@ def solutions(dice: Dice, size: tuple[int, int]) -> Drawn:
         canvas.text(x1 + wide / 2, size[1] - 14, "AB"[at], scale=2)
     right = "AB"[counts.index(max(counts))]
     other = "AB"[1 - "AB".index(right)]
-    return canvas.figure(), [Query(
-        "chemistry", f"Which solution has a higher concentration of {colour} particles?",
-        f"solution {right}", (f"solution {other}", "neither; their concentrations are the same"),
-        f"Both glasses hold the same volume. A has {counts[0]} particles and B has {counts[1]}, "
-        f"so solution {right} is more concentrated.",
-    )]
+    return canvas.figure(), [
+        Query(
+            "chemistry",
+            f"Which solution has a higher concentration of {colour} particles?",
+            f"solution {right}",
+            (f"solution {other}", "neither; their concentrations are the same"),
+            f"Both glasses hold the same volume. A has {counts[0]} particles and B has "
+            f"{counts[1]}, so solution {right} is more concentrated.",
+        )
+    ]
 
 
 def thermometers(dice: Dice, size: tuple[int, int]) -> Drawn:
@@ -133,8 +163,9 @@ def thermometers(dice: Dice, size: tuple[int, int]) -> Drawn:
         x = size[0] * (at + 0.5) / 3 + 6
         canvas.rectangle(x - 6, top - 3, x + 6, floor + 4, BLACK)
         canvas.rectangle(x - 4, top - 1, x + 4, floor + 4, (252, 252, 252))
-        canvas.rectangle(x - 4, floor - (floor - top) * value / 40, x + 4, floor + 4,
-                         COLOURS["red"])
+        canvas.rectangle(
+            x - 4, floor - (floor - top) * value / 40, x + 4, floor + 4, COLOURS["red"]
+        )
         canvas.disc(x, floor + 6, 8, COLOURS["red"])
         for mark in range(0, 41, 10):
             y = floor - (floor - top) * mark / 40
@@ -145,13 +176,27 @@ def thermometers(dice: Dice, size: tuple[int, int]) -> Drawn:
     asked = dice.integer(0, 2)
     near = tuple(str(v) for v in range(0, 45, 5) if v != values[asked])
     return canvas.figure(), [
-        Query("physics", "Which thermometer shows the highest temperature?", "ABC"[hot],
-              _others("ABC", "ABC"[hot]), f"{'ABC'[hot]} reaches up to {max(values)}."),
-        Query("physics", "Which thermometer shows the lowest temperature?", "ABC"[cold],
-              _others("ABC", "ABC"[cold]), f"{'ABC'[cold]} reaches only {min(values)}."),
-        Query("physics", f"What temperature does thermometer {'ABC'[asked]} show?",
-              str(values[asked]), tuple(dice.sample(near, 5)),
-              f"The column of {'ABC'[asked]} ends at {values[asked]}."),
+        Query(
+            "physics",
+            "Which thermometer shows the highest temperature?",
+            "ABC"[hot],
+            _others("ABC", "ABC"[hot]),
+            f"{'ABC'[hot]} reaches up to {max(values)}.",
+        ),
+        Query(
+            "physics",
+            "Which thermometer shows the lowest temperature?",
+            "ABC"[cold],
+            _others("ABC", "ABC"[cold]),
+            f"{'ABC'[cold]} reaches only {min(values)}.",
+        ),
+        Query(
+            "physics",
+            f"What temperature does thermometer {'ABC'[asked]} show?",
+            str(values[asked]),
+            tuple(dice.sample(near, 5)),
+            f"The column of {'ABC'[asked]} ends at {values[asked]}.",
+        ),
     ]
 
 
@@ -167,11 +212,15 @@ def screen(dice: Dice, size: tuple[int, int]) -> Drawn:
         canvas.frame(x - 30, y - 14, x + 30, y + 14, GREY)
         canvas.text(x, y, word, scale=2)
     asked = dice.integer(0, 3)
-    return canvas.figure(), [Query(
-        "gui_general", f"Where do you tap to choose {words[asked].lower()}?", corners[asked],
-        _others(corners, corners[asked]),
-        f"The button {words[asked].lower()} is at the {corners[asked]}.",
-    )]
+    return canvas.figure(), [
+        Query(
+            "gui_general",
+            f"Where do you tap to choose {words[asked].lower()}?",
+            corners[asked],
+            _others(corners, corners[asked]),
+            f"The button {words[asked].lower()} is at the {corners[asked]}.",
+        )
+    ]
 
 
 def quality(dice: Dice, image: Rgb) -> Drawn:
@@ -191,12 +240,21 @@ def quality(dice: Dice, image: Rgb) -> Drawn:
     elif right == "too dark":
         pixels *= 0.22
     figure = Figure(np.clip(pixels, 0, 255).astype(np.uint8))
-    seen = {"no defect": "clear edges and normal light", "noise": "grain all over",
-            "blur": "soft edges", "too dark": "hardly any light"}[right]
-    return figure, [Query(
-        "image_quality_assessment", "Which defect does the picture have?", right,
-        _others(names, right), f"I see {seen}: {right}.",
-    )]
+    seen = {
+        "no defect": "clear edges and normal light",
+        "noise": "grain all over",
+        "blur": "soft edges",
+        "too dark": "hardly any light",
+    }[right]
+    return figure, [
+        Query(
+            "image_quality_assessment",
+            "Which defect does the picture have?",
+            right,
+            _others(names, right),
+            f"I see {seen}: {right}.",
+        )
+    ]
 
 
 def rotated(dice: Dice, size: tuple[int, int]) -> Drawn:
@@ -207,17 +265,25 @@ def rotated(dice: Dice, size: tuple[int, int]) -> Drawn:
     along = np.array([np.cos(np.radians(angle)), -np.sin(np.radians(angle))])
     across = np.array([-along[1], along[0]])
     centre = np.array([size[0] * dice.uniform(0.42, 0.58), size[1] * dice.uniform(0.45, 0.55)])
-    corners = [centre + along * half * a + across * thick * b
-               for a, b in ((1, 1), (1, -1), (-1, -1), (-1, 1))]
-    canvas.polygon([(float(p[0]), float(p[1])) for p in corners],
-                   COLOURS[dice.pick(("white", "yellow", "orange"))])
+    corners = [
+        centre + along * half * a + across * thick * b
+        for a, b in ((1, 1), (1, -1), (-1, -1), (-1, 1))
+    ]
+    canvas.polygon(
+        [(float(p[0]), float(p[1])) for p in corners],
+        COLOURS[dice.pick(("white", "yellow", "orange"))],
+    )
     texts = [f"{value} degrees" for value in (0, 45, 90, 135)]
     right = f"{angle} degrees"
-    return canvas.figure(), [Query(
-        "rotated_object_detection",
-        "By which angle is the long bar turned against the horizontal, counter-clockwise?",
-        right, _others(texts, right), f"The bar stands at {right}.",
-    )]
+    return canvas.figure(), [
+        Query(
+            "rotated_object_detection",
+            "By which angle is the long bar turned against the horizontal, counter-clockwise?",
+            right,
+            _others(texts, right),
+            f"The bar stands at {right}.",
+        )
+    ]
 
 
 def point_tracking(dice: Dice, size: tuple[int, int]) -> Drawn:
@@ -236,10 +302,13 @@ def point_tracking(dice: Dice, size: tuple[int, int]) -> Drawn:
     canvas.text(x, y, "+", (255, 255, 255), scale=2)
     canvas.line((middle, 0), (middle, size[1]), BLACK)
     right = corners[spots[1][0]]
-    return canvas.figure(), [Query(
-        "point_tracking",
-        "The left half is the first frame, the right half the second. Where is the point marked "
-        "with a cross in the second frame?",
-        right, _others(corners, right),
-        f"The cross marks the {colours[0]} circle. In the second frame it is at the {right}.",
-    )]
+    return canvas.figure(), [
+        Query(
+            "point_tracking",
+            "The left half is the first frame, the right half the second. "
+            "Where is the point marked with a cross in the second frame?",
+            right,
+            _others(corners, right),
+            f"The cross marks the {colours[0]} circle. In the second frame it is at the {right}.",
+        )
+    ]

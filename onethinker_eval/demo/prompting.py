@@ -44,8 +44,14 @@ def prompts(mask: Mask) -> dict[str, Any]:
     cx, cy = (x1 + x2) // 2, (y1 + y2) // 2
     left, right, up, down = x1 - _MARGIN_PX, x2 + _MARGIN_PX, y1 - _MARGIN_PX, y2 + _MARGIN_PX
     around = (
-        (left, cy), (right, cy), (cx, down), (cx, up),
-        (left, up), (right, up), (left, down), (right, down),
+        (left, cy),
+        (right, cy),
+        (cx, down),
+        (cx, up),
+        (left, up),
+        (right, up),
+        (left, down),
+        (right, down),
     )
     outside = [(x, y) for x, y in around if 0 <= x < width and 0 <= y < height][:3]
     if len(outside) < 3:

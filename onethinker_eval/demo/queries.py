@@ -120,8 +120,10 @@ def _shape_of(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
 
 def _place_of(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     clear = [
-        body for body in bodies
-        if not 0.42 <= body.x <= 0.58 and not 0.42 <= body.y <= 0.58
+        body
+        for body in bodies
+        if not 0.42 <= body.x <= 0.58
+        and not 0.42 <= body.y <= 0.58
         and sum((b.colour, b.shape) == (body.colour, body.shape) for b in bodies) == 1
     ]
     if not clear:
@@ -137,8 +139,10 @@ def _place_of(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
 
 
 _EXTREMES: dict[str, Callable[[Seen], float]] = {
-    "furthest to the left": lambda b: b.x, "furthest to the right": lambda b: -b.x,
-    "highest up": lambda b: b.y, "lowest": lambda b: -b.y,
+    "furthest to the left": lambda b: b.x,
+    "furthest to the right": lambda b: -b.x,
+    "highest up": lambda b: b.y,
+    "lowest": lambda b: -b.y,
 }
 
 
@@ -183,15 +187,20 @@ def _striped(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
 
 
 QUERIES: dict[str, Maker] = {
-    "count_shape": _count_shape, "count_colour": _count_colour, "count_all": _count_all,
-    "count_grade": _count_grade, "colour_of": _colour_of, "shape_of": _shape_of,
-    "place_of": _place_of, "extreme": _extreme, "most_colour": _most_colour, "striped": _striped,
+    "count_shape": _count_shape,
+    "count_colour": _count_colour,
+    "count_all": _count_all,
+    "count_grade": _count_grade,
+    "colour_of": _colour_of,
+    "shape_of": _shape_of,
+    "place_of": _place_of,
+    "extreme": _extreme,
+    "most_colour": _most_colour,
+    "striped": _striped,
 }
 
 
-def queries(
-    dice: Dice, bodies: Sequence[Seen], names: Sequence[str] | None = None
-) -> list[Query]:
+def queries(dice: Dice, bodies: Sequence[Seen], names: Sequence[str] | None = None) -> list[Query]:
     """Return the queries of these names (all by default) that have a clear answer, shuffled."""
     made = [QUERIES[name](dice, bodies) for name in dice.shuffled(names or tuple(QUERIES))]
     return [query for query in made if query is not None]
@@ -201,13 +210,16 @@ def as_choice(dice: Dice, query: Query, family: str = "image_qa", count: int = 4
     """Return the query as a multiple choice question with `count` options."""
     options, letter = choice(dice, query.right, query.wrong, min(count, len(query.wrong) + 1))
     return Ask(
-        family, query.category, "multiple choice", query.question, letter,
-        f"{query.thinking} That is option {letter}.", options,
+        family,
+        query.category,
+        "multiple choice",
+        query.question,
+        letter,
+        f"{query.thinking} That is option {letter}.",
+        options,
     )
 
 
 def as_number(query: Query, family: str = "image_qa", problem_type: str = "numerical") -> Ask:
     """Return a query without options; its right answer is a number (or LaTeX for "math")."""
-    return Ask(
-        family, query.category, problem_type, query.question, query.right, query.thinking
-    )
+    return Ask(family, query.category, problem_type, query.question, query.right, query.thinking)

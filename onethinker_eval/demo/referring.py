@@ -122,9 +122,16 @@ def _head(target: Seen, use: Sequence[str], noun: str = "shape") -> str:
 
 
 _USES = (
-    ("shape",), ("colour",), ("colour", "shape"), ("grade", "shape"), ("grade", "colour"),
-    ("fill", "shape"), ("fill", "colour"), ("grade", "colour", "shape"),
-    ("fill", "colour", "shape"), ("grade", "fill", "colour", "shape"),
+    ("shape",),
+    ("colour",),
+    ("colour", "shape"),
+    ("grade", "shape"),
+    ("grade", "colour"),
+    ("fill", "shape"),
+    ("fill", "colour"),
+    ("grade", "colour", "shape"),
+    ("fill", "colour", "shape"),
+    ("grade", "fill", "colour", "shape"),
 )
 
 
@@ -174,11 +181,12 @@ def _related(target: Seen, everything: Sequence[Seen]) -> list[Expression]:
             continue
         for phrase, gap in _RELATIONS.items():
 
-            def beside(body: Seen, anchor: Seen = anchor, gap: Callable[[Seen, Seen], float] = gap
-                       ) -> bool | None:
+            def beside(
+                body: Seen, anchor: Seen = anchor, gap: Callable[[Seen, Seen], float] = gap
+            ) -> bool | None:
                 if body.index == anchor.index:
                     return False
-                return _banded(-gap(body, anchor), -_CLEAR, -0.02)
+                return _banded(-gap(body, anchor), -_CLEAR, 0.02)
 
             for own in _USES[:5]:
                 text = f"{_head(target, own)} {phrase} the {named.text}"
@@ -188,9 +196,7 @@ def _related(target: Seen, everything: Sequence[Seen]) -> list[Expression]:
     return result
 
 
-def refer(
-    dice: Dice, target: Seen, everything: Sequence[Seen], style: str
-) -> Expression | None:
+def refer(dice: Dice, target: Seen, everything: Sequence[Seen], style: str) -> Expression | None:
     """Return an expression in the manner of a benchmark that names only the target.
 
     "refcoco": short, positions allowed; "refcocop": looks only; "refcocog": fuller,

@@ -175,6 +175,8 @@ def to_1000(box_px: Box, width: int, height: int) -> list[int]:
     """
     x1, y1, x2, y2 = box_px
     return [
-        round(x1 * 1000 / width), round(y1 * 1000 / height),
-        round(x2 * 1000 / width), round(y2 * 1000 / height),
+        round(x1 * 1000 / width),
+        round(y1 * 1000 / height),
+        round(x2 * 1000 / width),
+        round(y2 * 1000 / height),
     ]

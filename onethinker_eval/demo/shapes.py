@@ -12,8 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "COLOURS", "CORNERS", "FILLS", "GROUNDS", "PERSON", "SHAPES",
-    "Mask", "Rgb", "ground", "painted", "shape_mask",
+    "COLOURS",
+    "CORNERS",
+    "FILLS",
+    "GROUNDS",
+    "PERSON",
+    "SHAPES",
+    "Mask",
+    "Rgb",
+    "ground",
+    "painted",
+    "shape_mask",
 ]
 
 Mask = NDArray[np.bool_]
@@ -24,15 +33,25 @@ PERSON = "person"
 #: corners a shape shows, for questions that ask to reason about them
 CORNERS = {"circle": 0, "square": 4, "triangle": 3, "diamond": 4, "star": 10, "cross": 12}
 COLOURS = {
-    "red": (212, 38, 38), "green": (40, 152, 62), "blue": (36, 78, 214),
-    "yellow": (240, 212, 40), "purple": (146, 54, 182), "orange": (244, 132, 24),
-    "cyan": (48, 196, 214), "white": (248, 248, 248),
+    "red": (212, 38, 38),
+    "green": (40, 152, 62),
+    "blue": (36, 78, 214),
+    "yellow": (240, 212, 40),
+    "purple": (146, 54, 182),
+    "orange": (244, 132, 24),
+    "cyan": (48, 196, 214),
+    "white": (248, 248, 248),
 }
 FILLS = ("plain", "striped")
 GROUNDS = ("plain", "striped", "checked", "speckled", "wavy", "tiled")
 _TONES = (
-    (118, 120, 126), (146, 140, 130), (104, 114, 120), (134, 134, 134), (112, 118, 104),
-    (92, 96, 104), (150, 150, 144),
+    (118, 120, 126),
+    (146, 140, 130),
+    (104, 114, 120),
+    (134, 134, 134),
+    (112, 118, 104),
+    (92, 96, 104),
+    (150, 150, 144),
 )
 
 

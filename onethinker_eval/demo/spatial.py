@@ -16,11 +16,17 @@ from onethinker_eval.demo.stage import still_scene
 __all__ = ["grounding", "segmentation"]
 
 _GROUND = (
-    "Find the {0}.", "Where is the {0}?", "Give the box of the {0}.", "Locate the {0}.",
+    "Find the {0}.",
+    "Where is the {0}?",
+    "Give the box of the {0}.",
+    "Locate the {0}.",
     "Mark the {0} with a box.",
 )
 _SEGMENT = (
-    "Segment the {0}.", "Outline the {0}.", "Which pixels show the {0}?", "Cut out the {0}.",
+    "Segment the {0}.",
+    "Outline the {0}.",
+    "Which pixels show the {0}?",
+    "Cut out the {0}.",
 )
 _THOUGHTS = (
     "I look for {0}. It is the {1}, from {2} to {4} across and from {3} to {5} down.",
@@ -59,19 +65,27 @@ def _name(target: Seen) -> str:
     return f"{target.grade} {stripes}{target.colour} {target.shape}"
 
 
-def _ground(
-    dice: Dice, setting: Setting, *, style: str, people: bool | None = None
-) -> Group:
+def _ground(dice: Dice, setting: Setting, *, style: str, people: bool | None = None) -> Group:
     scene, found = _targets(dice, setting, style, people, 0.15 if dice.chance(0.3) else 0.0)
     asks = []
     for target, expression in found:
         box = to_1000(target.box_px, scene.width, scene.height)
         thought = dice.pick(_THOUGHTS).format(expression.cue, _name(target), *box)
-        asks.append(Ask(
-            "spatial_grounding", style, "spatial grounding", _phrase(dice, _GROUND, expression),
-            to_json({"boxes": box}), thought,
-            facts={"box_px": list(target.box_px), "body": target.index, "phrase": expression.text},
-        ))
+        asks.append(
+            Ask(
+                "spatial_grounding",
+                style,
+                "spatial grounding",
+                _phrase(dice, _GROUND, expression),
+                to_json({"boxes": box}),
+                thought,
+                facts={
+                    "box_px": list(target.box_px),
+                    "body": target.index,
+                    "phrase": expression.text,
+                },
+            )
+        )
     return Group(scene, tuple(asks))
 
 
@@ -81,14 +95,21 @@ def _segment(dice: Dice, setting: Setting, *, style: str) -> Group:
     for target, expression in found:
         mask = scene.mask(target.index)
         answer = prompts(mask)
-        asks.append(Ask(
-            "image_segmentation", style, "segmentation", _phrase(dice, _SEGMENT, expression),
-            to_json(answer), segmentation_thought(expression.cue, _name(target), answer),
-            facts={
-                "segmentation_output": {"segmentation_rle": encode(mask)},
-                "body": target.index, "phrase": expression.text,
-            },
-        ))
+        asks.append(
+            Ask(
+                "image_segmentation",
+                style,
+                "segmentation",
+                _phrase(dice, _SEGMENT, expression),
+                to_json(answer),
+                segmentation_thought(expression.cue, _name(target), answer),
+                facts={
+                    "segmentation_output": {"segmentation_rle": encode(mask)},
+                    "body": target.index,
+                    "phrase": expression.text,
+                },
+            )
+        )
     return Group(scene, tuple(asks))
 
 

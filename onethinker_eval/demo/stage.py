@@ -27,9 +27,7 @@ def size_for(dice: Dice, grade: str, setting: Setting) -> int:
     return round(dice.uniform(low, high) * min(setting.size))
 
 
-def looks(
-    dice: Dice, count: int, shapes: Sequence[str] = SHAPES, variety: int = 3
-) -> list[Look]:
+def looks(dice: Dice, count: int, shapes: Sequence[str] = SHAPES, variety: int = 3) -> list[Look]:
     """Return `count` different (shape, colour, fill, grade) with repeated shapes and colours.
 
     Few shapes and colours (at most `variety` of each) make bodies that must be told apart.

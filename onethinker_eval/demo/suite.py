@@ -68,10 +68,14 @@ def make(
             progress(done, len(twins), twin.label)
         twin.write(folder, groups(twin, seed, split, size))
     about = {
-        "demo": True, "version": version(), "seed": seed, "split": split,
+        "demo": True,
+        "version": version(),
+        "seed": seed,
+        "split": split,
         "size": list(size) if size else None,
         "benchmarks": list(dict.fromkeys(name for twin in twins for name in twin.benchmarks)),
-        "records": folder.records, "files": _fingerprints(folder.root),
+        "records": folder.records,
+        "files": _fingerprints(folder.root),
     }
     write_json_atomic(folder.root / MANIFEST, about)
     if progress:

@@ -11,9 +11,19 @@ from onethinker_eval.demo.asking import Ask, Group
 from onethinker_eval.demo.media import png_base64
 
 __all__ = [
-    "Row", "ai2d_rows", "holmes_record", "longvideobench_record", "mathverse_rows",
-    "mathvista_rows", "mmbench_rows", "mmlu_rows", "mmmu_rows", "mmsci_rows", "mmstar_rows",
-    "mmt_rows", "scienceqa_rows",
+    "Row",
+    "ai2d_rows",
+    "holmes_record",
+    "longvideobench_record",
+    "mathverse_rows",
+    "mathvista_rows",
+    "mmbench_rows",
+    "mmlu_rows",
+    "mmmu_rows",
+    "mmsci_rows",
+    "mmstar_rows",
+    "mmt_rows",
+    "scienceqa_rows",
 ]
 
 Row = dict[str, Any]
@@ -45,8 +55,13 @@ def mmmu_rows(number: int, group: Group, ask: Ask) -> list[Row]:
     """MMMU_DEV_VAL: the first 4 rows are "dev"; open questions have no options."""
     split = _split(number, 4, "validation")
     row: Row = {
-        "index": number + 1, "id": f"{split}_{ask.category}_{number + 1}",
-        "question": ask.question, "A": None, "B": None, "C": None, "D": None,
+        "index": number + 1,
+        "id": f"{split}_{ask.category}_{number + 1}",
+        "question": ask.question,
+        "A": None,
+        "B": None,
+        "C": None,
+        "D": None,
     }
     row |= _options(ask)
     row |= {"answer": ask.answer, "category": ask.category, "l2-category": _FIELD[ask.category]}
@@ -54,9 +69,14 @@ def mmmu_rows(number: int, group: Group, ask: Ask) -> list[Row]:
 
 
 _FIELD = {
-    "Accounting": "Business", "Economics": "Business", "Finance": "Business",
-    "Physics": "Science", "Chemistry": "Science", "Design": "Art & Design",
-    "Art": "Art & Design", "Sociology": "Humanities & Social Science",
+    "Accounting": "Business",
+    "Economics": "Business",
+    "Finance": "Business",
+    "Physics": "Science",
+    "Chemistry": "Science",
+    "Design": "Art & Design",
+    "Art": "Art & Design",
+    "Sociology": "Humanities & Social Science",
 }
 
 
@@ -64,23 +84,33 @@ def mathvista_rows(number: int, group: Group, ask: Ask) -> list[Row]:
     """MathVista_MINI: numbers (integer, float) and choices in one table."""
     texts = ask.option_texts()
     answer = texts[_LETTERS.index(ask.answer)] if texts else ask.answer
-    kind = "text" if texts else "float" if "." in answer else "integer"
-    question = f"{_hint(kind)}\nQuestion: {ask.question}"
+    numeric = answer.replace(".", "").isdigit()
+    kind = "text" if texts or not numeric else "float" if "." in answer else "integer"
+    question = f"{_hint(kind, texts)}\nQuestion: {ask.question}"
     if texts:
         listed = "\n".join(f"({letter}) {text}" for letter, text in _options(ask).items())
         question += f"\nChoices:\n{listed}"
-    return [{
-        "index": number + 1, "question": question, "answer": answer,
-        "question_type": "multi_choice" if texts else "free_form", "answer_type": kind,
-        "answer_option": ask.answer if texts else None, "choices": repr(texts) if texts else None,
-        "task": "figure question answering", "skills": repr([ask.category]),
-        "image": _image(group, ask),
-    }]
+    return [
+        {
+            "index": number + 1,
+            "question": question,
+            "answer": answer,
+            "question_type": "multi_choice" if texts else "free_form",
+            "answer_type": kind,
+            "answer_option": ask.answer if texts else None,
+            "choices": repr(texts) if texts else None,
+            "task": "figure question answering",
+            "skills": repr([ask.category]),
+            "image": _image(group, ask),
+        }
+    ]
 
 
-def _hint(kind: str) -> str:
+def _hint(kind: str, texts: list[str]) -> str:
+    if texts:
+        return "Hint: Choose one of the options and end with its letter."
     return {
-        "text": "Hint: Choose one of the options and end with its letter.",
+        "text": "Hint: The answer is a number or a product with \\pi.",
         "float": "Hint: The answer is a number with one decimal place.",
         "integer": "Hint: The answer is a whole number.",
     }[kind]
@@ -93,15 +123,21 @@ def mathverse_rows(number: int, group: Group, ask: Ask) -> list[Row]:
         listed = "\n".join(f"{letter}:{text}" for letter, text in _options(ask).items())
         question += f"\nChoices:\n{listed}"
     subject = {"subject": ask.facts["subject"], "subfield": ask.category, "source": "demo"}
-    return [{
-        "index": number + 1, "sample_index": number + 1, "problem_index": number // 5 + 1,
-        "problem_version": ask.facts["problem_version"], "question": question,
-        "question_for_eval": ask.facts["question_for_eval"],
-        "query_cot": f"Think step by step before you answer.\nQuestion: {question}",
-        "answer": ask.answer, "metadata": repr(subject),
-        "question_type": "multi-choice" if ask.options else "free-form",
-        "image": _image(group, ask),
-    }]
+    return [
+        {
+            "index": number + 1,
+            "sample_index": number + 1,
+            "problem_index": number // 5 + 1,
+            "problem_version": ask.facts["problem_version"],
+            "question": question,
+            "question_for_eval": ask.facts["question_for_eval"],
+            "query_cot": f"Think step by step before you answer.\nQuestion: {question}",
+            "answer": ask.answer,
+            "metadata": repr(subject),
+            "question_type": "multi-choice" if ask.options else "free-form",
+            "image": _image(group, ask),
+        }
+    ]
 
 
 def mmbench_rows(number: int, group: Group, ask: Ask) -> list[Row]:
@@ -112,14 +148,21 @@ def mmbench_rows(number: int, group: Group, ask: Ask) -> list[Row]:
     for turn in range(len(texts)):
         turned = texts[turn:] + texts[:turn]
         row: Row = {
-            "index": number + turn * 1_000_000, "question": ask.question,
-            "hint": ask.facts.get("hint") or None, "A": None, "B": None, "C": None, "D": None,
+            "index": number + turn * 1_000_000,
+            "question": ask.question,
+            "hint": ask.facts.get("hint") or None,
+            "A": None,
+            "B": None,
+            "C": None,
+            "D": None,
         }
         row |= dict(zip(_LETTERS, turned, strict=False))
         row |= {
-            "answer": _LETTERS[(right - turn) % len(texts)], "category": ask.category,
+            "answer": _LETTERS[(right - turn) % len(texts)],
+            "category": ask.category,
             "l2-category": "perception" if ask.category != "relation" else "reasoning",
-            "split": "dev", "image": _image(group, ask),
+            "split": "dev",
+            "image": _image(group, ask),
         }
         rows.append(row)
     return rows
@@ -128,8 +171,13 @@ def mmbench_rows(number: int, group: Group, ask: Ask) -> list[Row]:
 def scienceqa_rows(number: int, group: Group, ask: Ask) -> list[Row]:
     """ScienceQA_TEST: index, question, hint, A to D, answer, category, image."""
     row: Row = {
-        "index": number, "question": ask.question, "hint": ask.facts.get("hint") or None,
-        "A": None, "B": None, "C": None, "D": None,
+        "index": number,
+        "question": ask.question,
+        "hint": ask.facts.get("hint") or None,
+        "A": None,
+        "B": None,
+        "C": None,
+        "D": None,
     }
     row |= _options(ask)
     row |= {"answer": ask.answer, "category": ask.category, "image": _image(group, ask)}
@@ -154,13 +202,18 @@ def mmt_rows(number: int, group: Group, ask: Ask) -> list[Row]:
 def mmsci_rows(number: int, group: Group, ask: Ask) -> list[Row]:
     """MMSci_DEV_Captioning_image_only: a figure with its caption, subject and category."""
     chart = ask.category == "chart"
-    return [{
-        "index": number, "image_id": f"demo-{number:04d}", "question": ask.question,
-        "caption": ask.answer, "abstract": "A study of simple figures with known contents.",
-        "subject": "Climate sciences" if chart else "Optics and photonics",
-        "category": "Earth and environmental sciences" if chart else "Physical sciences",
-        "image": _image(group, ask),
-    }]
+    return [
+        {
+            "index": number,
+            "image_id": f"demo-{number:04d}",
+            "question": ask.question,
+            "caption": ask.answer,
+            "abstract": "A study of simple figures with known contents.",
+            "subject": "Climate sciences" if chart else "Optics and photonics",
+            "category": "Earth and environmental sciences" if chart else "Physical sciences",
+            "image": _image(group, ask),
+        }
+    ]
 
 
 def mmlu_rows(number: int, ask: Ask, video: str) -> Row:
@@ -172,8 +225,12 @@ def mmlu_rows(number: int, ask: Ask, video: str) -> Row:
 def holmes_record(number: int, ask: Ask, video_id: str) -> Row:
     """Video-Holmes: options as a mapping from letter to text."""
     return {
-        "video ID": video_id, "Question ID": number, "Question Type": ask.category,
-        "Question": ask.question, "Options": _options(ask), "Answer": ask.answer,
+        "video ID": video_id,
+        "Question ID": number,
+        "Question Type": ask.category,
+        "Question": ask.question,
+        "Options": _options(ask),
+        "Answer": ask.answer,
         "Explanation": ask.thinking,
     }
 
@@ -182,11 +239,20 @@ def longvideobench_record(number: int, ask: Ask, video_id: str, duration_s: floa
     """LongVideoBench lvb_val.json: candidates and the position of the right one."""
     group = next(limit for limit in (15, 60, 600, 3600) if duration_s <= limit)
     return {
-        "video_id": video_id, "video_path": f"{video_id}.mp4", "id": f"{video_id}_{number}",
-        "question": ask.question, "question_wo_referring_query": ask.question,
-        "candidates": ask.option_texts(), "correct_choice": _LETTERS.index(ask.answer),
-        "position": [], "topic_category": "DEMO-Shapes", "question_category": ask.category,
-        "level": "L1-Perception", "subtitle_path": f"{video_id}_en.json",
-        "duration_group": group, "starting_timestamp_for_subtitles": 0,
-        "duration": duration_s, "view_count": 0,
+        "video_id": video_id,
+        "video_path": f"{video_id}.mp4",
+        "id": f"{video_id}_{number}",
+        "question": ask.question,
+        "question_wo_referring_query": ask.question,
+        "candidates": ask.option_texts(),
+        "correct_choice": _LETTERS.index(ask.answer),
+        "position": [],
+        "topic_category": "DEMO-Shapes",
+        "question_category": ask.category,
+        "level": "L1-Perception",
+        "subtitle_path": f"{video_id}_en.json",
+        "duration_group": group,
+        "starting_timestamp_for_subtitles": 0,
+        "duration": duration_s,
+        "view_count": 0,
     }

@@ -18,17 +18,24 @@ from onethinker_eval.demo.shapes import CORNERS
 __all__ = ["doing", "temporal"]
 
 _DOING = {
-    "grow": "grows", "shrink": "shrinks", "visible": "is in view",
-    "right": "moves to the right", "left": "moves to the left",
-    "up": "moves up", "down": "moves down",
+    "grow": "grows",
+    "shrink": "shrinks",
+    "visible": "is in view",
+    "right": "moves to the right",
+    "left": "moves to the left",
+    "up": "moves up",
+    "down": "moves down",
 }
 _ASK = {
     "charades": (
-        "When is this seen: {0} {1}?", "Find the time in which {0} {1}.",
-        "During which seconds can you see that {0} {1}?", "Give the span of: {0} {1}.",
+        "When is this seen: {0} {1}?",
+        "Find the time in which {0} {1}.",
+        "During which seconds can you see that {0} {1}?",
+        "Give the span of: {0} {1}.",
     ),
     "activitynet": (
-        "Which part of the clip shows how {0} {1}?", "Ground this sentence in time: {0} {1}.",
+        "Which part of the clip shows how {0} {1}?",
+        "Ground this sentence in time: {0} {1}.",
         "The sentence is: {0} {1}. When does it hold?",
     ),
     "anet_rtl": (
@@ -63,10 +70,12 @@ def _reasoned(dice: Dice, line: Timeline, event: Event) -> tuple[str, str] | Non
     same_shape = [o for o in others if o.shape == body.shape]
     others_shapes = [o.shape for o in others]
     if not same_shape and len(others_shapes) >= 2 and len(set(others_shapes)) == 1:
-        found.append((
-            "the shape that is unlike all the others",
-            f"the others are {others_shapes[0]}s, so it is the {name}",
-        ))
+        found.append(
+            (
+                "the shape that is unlike all the others",
+                f"the others are {others_shapes[0]}s, so it is the {name}",
+            )
+        )
     appearing = [e for e in line.events if e.kind == "visible"]
     if event.kind == "visible" and len(appearing) > 1 and _apart(appearing):
         order = _ORDER[appearing.index(event)]
@@ -100,8 +109,13 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}
     return Ask(
-        "temporal_grounding", style, "temporal grounding", question,
-        to_json({"time": [start, end]}), thought, facts=facts,
+        "temporal_grounding",
+        style,
+        "temporal grounding",
+        question,
+        to_json({"time": [start, end]}),
+        thought,
+        facts=facts,
     )
 
 

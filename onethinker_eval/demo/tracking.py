@@ -56,7 +56,12 @@ def _scene(dice: Dice, setting: Setting) -> Scene:
         bodies.append(Body(shape, colour, fill, grade, keys))
     width, height = setting.size
     return Scene(
-        width, height, FPS, round(SECONDS * FPS), dice.pick(GROUNDS), dice.integer(0, 10**6),
+        width,
+        height,
+        FPS,
+        round(SECONDS * FPS),
+        dice.pick(GROUNDS),
+        dice.integer(0, 10**6),
         tuple(bodies),
     )
 
@@ -86,7 +91,10 @@ def _ask(dice: Dice, scene: Scene, index: int, boxes: list[Box]) -> Ask:
     ][:3]
     route = f" First it goes {', then '.join(steps)}." if steps else ""
     return Ask(
-        "tracking", "tracking", "tracking", dice.pick(_TEMPLATES).format(track[0]),
+        "tracking",
+        "tracking",
+        "tracking",
+        dice.pick(_TEMPLATES).format(track[0]),
         to_json(answer),
         f"The first box holds the {body.colour} {body.shape}.{route} I follow it for 32 seconds.",
         facts={"body": index, "boxes_px": [list(box) for box in boxes]},

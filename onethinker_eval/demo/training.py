@@ -95,15 +95,21 @@ def _record(group: Group, ask: Ask, media: list[dict[str, Any]]) -> dict[str, An
     picture = group.picture
     kinds = "-".join(dict.fromkeys(medium["kind"] for medium in media))
     meta: dict[str, Any] = {
-        "category": ask.category, "width": picture.width, "height": picture.height,
+        "category": ask.category,
+        "width": picture.width,
+        "height": picture.height,
     }
     if picture.fps:
         meta |= {"fps": picture.fps, "duration_s": picture.frame_count / picture.fps}
     if "segmentation_output" in ask.facts:
         meta["segmentation"] = _segmentation(ask.facts["segmentation_output"])
     return {
-        "problem_type": ask.problem_type, "data_type": kinds, "question": ask.question,
-        "media": media, "truth": f"<answer>{ask.answer}</answer>", "options": list(ask.options),
+        "problem_type": ask.problem_type,
+        "data_type": kinds,
+        "question": ask.question,
+        "media": media,
+        "truth": f"<answer>{ask.answer}</answer>",
+        "options": list(ask.options),
         "meta": meta,
     }
 

@@ -60,7 +60,12 @@ def _scene(dice: Dice, setting: Setting) -> tuple[Scene, list[str]]:
                 break
     width, height = setting.size
     scene = Scene(
-        width, height, FPS, round(seconds * FPS), dice.pick(GROUNDS), dice.integer(0, 10**6),
+        width,
+        height,
+        FPS,
+        round(seconds * FPS),
+        dice.pick(GROUNDS),
+        dice.integer(0, 10**6),
         tuple(bodies),
     )
     return scene, kinds
@@ -78,9 +83,7 @@ def _body(dice: Dice, look: Look, kind: str, seconds: int, setting: Setting) -> 
     x2, y2 = x + dx * share * width, y + dy * share * height
     if not (half <= x2 <= width - half and half <= y2 <= height - half):
         return None
-    keys = (
-        Key(start, round(x), round(y), size), Key(start + length, round(x2), round(y2), size)
-    )
+    keys = (Key(start, round(x), round(y), size), Key(start + length, round(x2), round(y2), size))
     return Body(*look, keys=keys, shown_s=((start, start + length),))
 
 
@@ -128,7 +131,11 @@ def _ask(dice: Dice, scene: Scene, kinds: Sequence[str], index: int) -> Ask | No
         "I note its box at each second."
     )
     return Ask(
-        "spatio_temporal_grounding", kind, "spatial-temporal grounding",
-        dice.pick(_TEMPLATES).format(name, act), to_json(answer), thought,
+        "spatio_temporal_grounding",
+        kind,
+        "spatial-temporal grounding",
+        dice.pick(_TEMPLATES).format(name, act),
+        to_json(answer),
+        thought,
         facts={"body": index, "duration_s": scene.duration_s},
     )

@@ -47,7 +47,10 @@ class Twin:
     def still(self) -> bool:
         """Whether its media are pictures, which come in several forms."""
         return self.family in (
-            "image_qa", "image_caption", "spatial_grounding", "image_segmentation"
+            "image_qa",
+            "image_caption",
+            "spatial_grounding",
+            "image_segmentation",
         )
 
 
@@ -74,25 +77,47 @@ _THREE = replace(_CLIP, asks=3)
 
 def _boxes(name: str, short: str, folder: str, splits: tuple[str, ...]) -> list[Twin]:
     return [
-        Twin((name,), split, "spatial_grounding", (spatial.grounding[f"{short}_{split}"],),
-             released(f"{short}_{split}", folder), 12, _STILL)
+        Twin(
+            (name,),
+            split,
+            "spatial_grounding",
+            (spatial.grounding[f"{short}_{split}"],),
+            released(f"{short}_{split}", folder),
+            12,
+            _STILL,
+        )
         for split in splits
     ]
 
 
 def _masks(name: str, short: str, folder: str) -> Twin:
-    return Twin((name,), "val", "image_segmentation", (spatial.segmentation[f"seg_{short}"],),
-                released(f"seg_{short}", folder), 12, _STILL)
+    return Twin(
+        (name,),
+        "val",
+        "image_segmentation",
+        (spatial.segmentation[f"seg_{short}"],),
+        released(f"seg_{short}", folder),
+        12,
+        _STILL,
+    )
 
 
 def _spans(name: str, split: str, folder: str) -> Twin:
-    return Twin((name,), split, "temporal_grounding", (temporal[name],), released(name, folder),
-                12, _CLIP)
+    return Twin(
+        (name,), split, "temporal_grounding", (temporal[name],), released(name, folder), 12, _CLIP
+    )
 
 
 def _moving(name: str, folder: str) -> Twin:
-    return Twin((name,), "val", "video_segmentation", (video_segmentation[name],),
-                released(f"seg_{name}", folder), 12, _CLIP)
+    return Twin(
+        (name,),
+        "val",
+        "video_segmentation",
+        (video_segmentation[name],),
+        released(f"seg_{name}", folder),
+        12,
+        _CLIP,
+    )
 
 
 _PERCEPTION = (
@@ -105,55 +130,183 @@ _PERCEPTION = (
     _spans("charades", "test", "Charades"),
     _spans("activitynet", "val", "ActivityNet"),
     _spans("anet_rtl", "test", "ANet-RTL"),
-    Twin(("stvg",), "test", "spatio_temporal_grounding", (tubes,), released("stvg", "STVG"), 12,
-         _CLIP),
-    Twin(("got10k",), "val", "tracking", (tracking,), released("got10k", "GOT-10k"), 24,
-         replace(_CLIP, asks=1)),
+    Twin(
+        ("stvg",),
+        "test",
+        "spatio_temporal_grounding",
+        (tubes,),
+        released("stvg", "STVG"),
+        12,
+        _CLIP,
+    ),
+    Twin(
+        ("got10k",),
+        "val",
+        "tracking",
+        (tracking,),
+        released("got10k", "GOT-10k"),
+        24,
+        replace(_CLIP, asks=1),
+    ),
     _moving("mevis", "MeViS"),
     _moving("reasonvos", "ReasonVOS"),
 )
 _IMAGES = (
-    Twin(("mmmu",), "dev_val", "image_qa",
-         (image_qa.compared, image_qa.mmmu_open, image_qa.mmmu_two, image_qa.compared),
-         table("MMMU_DEV_VAL", tables.mmmu_rows), 28, replace(_STILL, asks=1)),
-    Twin(("mathvista",), "testmini", "image_qa", (image_qa.charts, image_qa.counts),
-         table("MathVista_MINI", tables.mathvista_rows), 14, _STILL),
-    Twin(("mathverse",), "testmini", "image_qa", (image_qa.versions,),
-         table("MathVerse_MINIV", tables.mathverse_rows), 8, _STILL),
-    Twin(("mmbench",), "dev_en", "image_qa", (image_qa.shape_choices, image_qa.science),
-         table("MMBench_DEV_EN", tables.mmbench_rows), 10, replace(_STILL, asks=1)),
-    Twin(("mmstar",), "val", "image_qa", (image_qa.shape_choices, image_qa.charts_as_choices),
-         table("MMStar", tables.mmstar_rows), 14, _STILL),
-    Twin(("scienceqa",), "test_img", "image_qa", (image_qa.science,),
-         table("ScienceQA_TEST", tables.scienceqa_rows), 20, _STILL),
-    Twin(("ai2d",), "test", "image_qa", (image_qa.diagrams,),
-         table("AI2D_TEST", tables.ai2d_rows), 14, _STILL),
-    Twin(("mmt_bench", "mmt_caption"), "val", "image_qa", mmt.subtasks(),
-         table("MMT-Bench_VAL", tables.mmt_rows), 40, _STILL),
-    Twin(("mmsci_caption",), "dev", "image_caption",
-         (captioning.chart_figure, captioning.scene_figure),
-         table("MMSci_DEV_Captioning_image_only", tables.mmsci_rows), 24, _STILL),
+    Twin(
+        ("mmmu",),
+        "dev_val",
+        "image_qa",
+        (image_qa.compared, image_qa.mmmu_open, image_qa.mmmu_two, image_qa.compared),
+        table("MMMU_DEV_VAL", tables.mmmu_rows),
+        28,
+        replace(_STILL, asks=1),
+    ),
+    Twin(
+        ("mathvista",),
+        "testmini",
+        "image_qa",
+        (image_qa.charts, image_qa.counts, image_qa.geometry),
+        table("MathVista_MINI", tables.mathvista_rows),
+        18,
+        _STILL,
+    ),
+    Twin(
+        ("mathverse",),
+        "testmini",
+        "image_qa",
+        (image_qa.versions,),
+        table("MathVerse_MINIV", tables.mathverse_rows),
+        8,
+        _STILL,
+    ),
+    Twin(
+        ("mmbench",),
+        "dev_en",
+        "image_qa",
+        (image_qa.shape_choices, image_qa.science),
+        table("MMBench_DEV_EN", tables.mmbench_rows),
+        10,
+        replace(_STILL, asks=1),
+    ),
+    Twin(
+        ("mmstar",),
+        "val",
+        "image_qa",
+        (image_qa.shape_choices, image_qa.charts_as_choices),
+        table("MMStar", tables.mmstar_rows),
+        14,
+        _STILL,
+    ),
+    Twin(
+        ("scienceqa",),
+        "test_img",
+        "image_qa",
+        (image_qa.science,),
+        table("ScienceQA_TEST", tables.scienceqa_rows),
+        20,
+        _STILL,
+    ),
+    Twin(
+        ("ai2d",),
+        "test",
+        "image_qa",
+        (image_qa.diagrams,),
+        table("AI2D_TEST", tables.ai2d_rows),
+        14,
+        _STILL,
+    ),
+    Twin(
+        ("mmt_bench", "mmt_caption"),
+        "val",
+        "image_qa",
+        mmt.subtasks(),
+        table("MMT-Bench_VAL", tables.mmt_rows),
+        40,
+        _STILL,
+    ),
+    Twin(
+        ("mmsci_caption",),
+        "dev",
+        "image_caption",
+        (captioning.chart_figure, captioning.scene_figure),
+        table("MMSci_DEV_Captioning_image_only", tables.mmsci_rows),
+        24,
+        _STILL,
+    ),
 )
 _VIDEOS = (
-    Twin(("videommmu",), "test", "video_qa", (video_qa.lesson_tracks,),
-         released("videommmu", "VideoMMMU"), 10, _CLIP),
-    Twin(("mmvu",), "val", "video_qa", (video_qa.clips((8, 14), 5),),
-         released("mmvu", "MMVU"), 12, _CLIP),
-    Twin(("videomme",), "test", "video_qa",
-         (video_qa.clips((6, 9), 4), video_qa.clips((14, 18), 4), video_qa.clips((24, 30), 4)),
-         released("videomme", "VideoMME"), 12, _CLIP),
-    Twin(("videoholmes",), "test", "video_qa",
-         (video_qa.clips((12, 18), 6, ("happens", "next", "which_first", "who", "fate")),),
-         holmes, 12, _CLIP),
-    Twin(("longvideobench",), "val", "video_qa",
-         (video_qa.clips((10, 14), 5), video_qa.clips((28, 36), 5)), longvideobench, 10, _CLIP),
-    Twin(("longvideo_reason",), "test", "video_qa",
-         (video_qa.clips((32, 40), 4, ("next", "which_first", "who", "happens", "part")),),
-         released("longvideoreason", "LongVideoReason"), 8, _THREE),
-    Twin(("videomathqa",), "test", "video_qa", (video_qa.math_lessons,),
-         released("videomathqa", "VideoMathQA"), 12, _CLIP),
-    Twin(("videommlu_caption",), "cap", "video_caption",
-         (captioning.lesson_story, captioning.clip_story), video_mmlu, 12, _CLIP),
+    Twin(
+        ("videommmu",),
+        "test",
+        "video_qa",
+        (video_qa.lesson_tracks,),
+        released("videommmu", "VideoMMMU"),
+        10,
+        _CLIP,
+    ),
+    Twin(
+        ("mmvu",),
+        "val",
+        "video_qa",
+        (video_qa.clips((8, 14), 5),),
+        released("mmvu", "MMVU"),
+        12,
+        _CLIP,
+    ),
+    Twin(
+        ("videomme",),
+        "test",
+        "video_qa",
+        (video_qa.clips((6, 9), 4), video_qa.clips((14, 18), 4), video_qa.clips((24, 30), 4)),
+        released("videomme", "VideoMME"),
+        12,
+        _CLIP,
+    ),
+    Twin(
+        ("videoholmes",),
+        "test",
+        "video_qa",
+        (video_qa.clips((12, 18), 6, ("happens", "next", "which_first", "who", "fate")),),
+        holmes,
+        12,
+        _CLIP,
+    ),
+    Twin(
+        ("longvideobench",),
+        "val",
+        "video_qa",
+        (video_qa.clips((10, 14), 5), video_qa.clips((28, 36), 5)),
+        longvideobench,
+        10,
+        _CLIP,
+    ),
+    Twin(
+        ("longvideo_reason",),
+        "test",
+        "video_qa",
+        (video_qa.clips((32, 40), 4, ("next", "which_first", "who", "happens", "part")),),
+        released("longvideoreason", "LongVideoReason"),
+        8,
+        _THREE,
+    ),
+    Twin(
+        ("videomathqa",),
+        "test",
+        "video_qa",
+        (video_qa.math_lessons,),
+        released("videomathqa", "VideoMathQA"),
+        12,
+        _CLIP,
+    ),
+    Twin(
+        ("videommlu_caption",),
+        "cap",
+        "video_caption",
+        (captioning.lesson_story, captioning.clip_story),
+        video_mmlu,
+        12,
+        _CLIP,
+    ),
 )
 
 TWINS: tuple[Twin, ...] = (*_PERCEPTION, *_IMAGES, *_VIDEOS)

@@ -28,14 +28,21 @@ from onethinker_eval.demo.stage import looks, size_for
 __all__ = ["video_segmentation"]
 
 _SEGMENT = (
-    "Segment the {0}.", "Follow the outline of the {0}.", "Mark the pixels of the {0}.",
+    "Segment the {0}.",
+    "Follow the outline of the {0}.",
+    "Mark the pixels of the {0}.",
     "Which pixels belong to the {0}?",
 )
 _MOTION = {
-    "right": "that moves to the right", "left": "that moves to the left", "up": "that moves up",
-    "down": "that moves down", "still": "that does not move", "grow": "that grows",
+    "right": "that moves to the right",
+    "left": "that moves to the left",
+    "up": "that moves up",
+    "down": "that moves down",
+    "still": "that does not move",
+    "grow": "that grows",
     "return": "that goes away from its place and comes back",
-    "leave": "that leaves the picture", "enter": "that comes into the picture",
+    "leave": "that leaves the picture",
+    "enter": "that comes into the picture",
 }
 _DELTA = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}
 _ENOUGH = 0.95
@@ -78,8 +85,11 @@ def _keys(
         return None
     there = Key(seconds, round(end_x), round(end_y), size)
     if kind == "return":
-        return (start, Key(seconds / 2, there.x, there.y, size), Key(seconds, start.x, start.y,
-                                                                    size))
+        return (
+            start,
+            Key(seconds / 2, there.x, there.y, size),
+            Key(seconds, start.x, start.y, size),
+        )
     return (start, there)
 
 
@@ -101,19 +111,26 @@ def _clip(dice: Dice, setting: Setting) -> _Clip:
                 break
     width, height = setting.size
     scene = Scene(
-        width, height, FPS, round(seconds * FPS), dice.pick(GROUNDS), dice.integer(0, 10**6),
+        width,
+        height,
+        FPS,
+        round(seconds * FPS),
+        dice.pick(GROUNDS),
+        dice.integer(0, 10**6),
         tuple(bodies),
     )
     return _Clip(scene, tuple(kinds))
 
 
-def _apart_at_rest(keys: tuple[Key, ...], look: tuple[str, str, str, str], others: list[Body]
-                   ) -> bool:
+def _apart_at_rest(
+    keys: tuple[Key, ...], look: tuple[str, str, str, str], others: list[Body]
+) -> bool:
     """Return whether the body's first and last box keep clear of the others' first and last."""
     body = Body(*look, keys=keys)
     return all(
         touching(body.box_at(time_s), other.box_at(time_s)) < 0.3
-        for other in others for time_s in (0.0, 4.0, 8.0)
+        for other in others
+        for time_s in (0.0, 4.0, 8.0)
     )
 
 
@@ -124,7 +141,8 @@ def _motion_phrase(_: Dice, clip: _Clip, index: int) -> str | None:
         return None
     for use in ((), ("shape",), ("colour",), ("colour", "shape")):
         alike = [
-            at for at, other in enumerate(clip.scene.bodies)
+            at
+            for at, other in enumerate(clip.scene.bodies)
             if clip.kinds[at] == kind
             and all(getattr(other, name) == getattr(body, name) for name in use)
         ]
@@ -204,7 +222,8 @@ def _draw(dice: Dice, setting: Setting, *, style: str) -> Group:
             continue
         owners = [clip.scene.owner(frame) for frame in range(clip.scene.frame_count)]
         asks = [
-            ask for index, text in enumerate(words)
+            ask
+            for index, text in enumerate(words)
             if text and (ask := _ask(source, clip, owners, index, text, style)) is not None
         ]
         if enough(len(asks), setting.asks, attempt):
@@ -212,25 +231,27 @@ def _draw(dice: Dice, setting: Setting, *, style: str) -> Group:
     raise RuntimeError(f"no {style} clip with enough clear bodies in 200 tries")
 
 
-def _ask(
-    dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style: str
-) -> Ask | None:
+def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style: str) -> Ask | None:
     found = _answer(clip, owners, index)
     if found is None:
         return None
     time_s, answer = found
     body = clip.scene.bodies[index]
     name = f"{body.colour} {body.shape}"
-    thought = (
-        segmentation_thought(f"the {words}", name, answer)
-        .replace(". It is", f". At {time_s:.1f} s it shows well. It is")
+    thought = segmentation_thought(f"the {words}", name, answer).replace(
+        ". It is", f". At {time_s:.1f} s it shows well. It is"
     )
     return Ask(
-        "video_segmentation", style, "segmentation", dice.pick(_SEGMENT).format(words),
-        to_json(answer), thought,
+        "video_segmentation",
+        style,
+        "segmentation",
+        dice.pick(_SEGMENT).format(words),
+        to_json(answer),
+        thought,
         facts={
             "segmentation_output": _truth(owners, index, style == "mevis"),
-            "body": index, "phrase": words,
+            "body": index,
+            "phrase": words,
         },
     )
 

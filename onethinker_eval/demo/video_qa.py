@@ -17,15 +17,17 @@ from onethinker_eval.demo.queries import Query, as_choice, as_number
 __all__ = ["clips", "lesson_tracks", "math_lessons"]
 
 
-def clips(
-    seconds: tuple[int, int], options: int, names: Sequence[str] | None = None
-) -> Family:
+def clips(seconds: tuple[int, int], options: int, names: Sequence[str] | None = None) -> Family:
     """Return a family of clips (length in seconds, both ends) with choices of `options`."""
     return partial(_clip, seconds=seconds, options=options, names=names)
 
 
 def _clip(
-    dice: Dice, setting: Setting, *, seconds: tuple[int, int], options: int,
+    dice: Dice,
+    setting: Setting,
+    *,
+    seconds: tuple[int, int],
+    options: int,
     names: Sequence[str] | None,
 ) -> Group:
     for attempt in range(100):
@@ -46,7 +48,8 @@ def lesson_tracks(dice: Dice, setting: Setting) -> Group:
     """
     lesson = lessons.machine(dice, setting.size)
     recall = (
-        as_choice(dice, lesson.recall, "video_qa", 10) if dice.chance(0.6)
+        as_choice(dice, lesson.recall, "video_qa", 10)
+        if dice.chance(0.6)
         else as_number(lesson.recall, "video_qa")
     )
     rule = as_choice(dice, lesson.rule, "video_qa", 10)
@@ -64,7 +67,5 @@ def math_lessons(dice: Dice, setting: Setting) -> Group:
     if lesson.use.category != "adaptation":
         wanted.insert(0, lesson.use)
     chosen = wanted[:1] + dice.shuffled(wanted[1:])
-    asks: list[Ask] = [
-        as_choice(dice, query, "video_qa", 5) for query in chosen[: setting.asks]
-    ]
+    asks: list[Ask] = [as_choice(dice, query, "video_qa", 5) for query in chosen[: setting.asks]]
     return Group(lesson.slides, tuple(asks))

@@ -43,7 +43,8 @@ def released(file: str, folder_name: str) -> Writer:
 def _second(record: Row, path: str) -> Row:
     """Return the fields of a question on a video and a picture."""
     return {
-        "data_type": "video-image", "additional_path": f"./{path}",
+        "data_type": "video-image",
+        "additional_path": f"./{path}",
         "problem": record["problem"].replace("<video>", "<video><image>"),
     }
 
