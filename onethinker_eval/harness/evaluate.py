@@ -171,7 +171,7 @@ def _generate(
     model = JournalledModel(load_model(settings))
     files = {work.task.id: write_data_file(work.task, work.records) for work in works}
     with prepared(files, settings.include_path):
-        manager = RunTaskManager(files, settings.include_path)
+        manager = RunTaskManager([work.task for work in works], files)
         for work in works:
             ticker.start(work.task.id)
             with folder.journal(work.task.id) as journal:

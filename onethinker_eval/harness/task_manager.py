@@ -1,4 +1,4 @@
-"""lmms-eval's task manager over our task files only, with scoring left to the journal.
+"""lmms-eval's task manager over the tasks of one run, with scoring left to the journal.
 
 While a run is under way lmms-eval builds the requests and drives the model; scores are made from
 the journal afterwards, by the code that `score` uses. So that each reply is scored once, the
@@ -13,24 +13,31 @@ from typing import Any
 
 from lmms_eval.tasks import TaskManager
 
-from onethinker_eval.paths import tasks_dir
+from onethinker_eval.benchmarks import Task
 
 __all__ = ["RunTaskManager"]
 
 
 class RunTaskManager(TaskManager):  # type: ignore[misc]  # lmms-eval carries no types
-    """Finds the shipped tasks and those of `include_path`; their data are given beforehand."""
+    """Knows the given tasks and the file that holds the data of each.
 
-    def __init__(self, files: Mapping[str, Path], include_path: Sequence[str] = ()) -> None:
-        """Use the data `files` by task id."""
-        super().__init__(include_path=[str(tasks_dir()), *include_path], include_defaults=False)
-        self._files = {task: str(path) for task, path in files.items()}
+    lmms-eval's own index would parse every task file there is, with the slow YAML loader.
+    """
+
+    def __init__(self, tasks: Sequence[Task], files: Mapping[str, Path]) -> None:
+        """Serve `tasks`; `files` are their data by task id."""
+        self._files = files
+        self._index = {task.id: {"type": "task", "yaml_path": task.file} for task in tasks}
+        super().__init__(include_defaults=False)
+
+    def initialize_tasks(self, include_path: Any = None, include_defaults: bool = False) -> Any:
+        """Return the index of the given tasks."""
+        return self._index
 
     def _get_config(self, name: str) -> Any:
         config = super()._get_config(name)
-        if name in self._files:
-            config["dataset_kwargs"] = {"data_files": {"test": self._files[name]}}
-            config["process_results"] = _score_later
+        config["dataset_kwargs"] = {"data_files": {"test": str(self._files[name])}}
+        config["process_results"] = _score_later
         return config
 
 
