@@ -102,7 +102,7 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 # Typer publishes only a subclass of the parser's error, which is click's in some releases and
 # its own copy in others; the base is the same either way.
-_USAGE_ERROR = typer.BadParameter.__bases__[0]
+_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 
 
 def _fail(message: str, code: int, verbose: bool) -> int:

@@ -41,18 +41,17 @@ def read(path: str, rule: FrameRule | None = None) -> ImagePixels:
     import numpy as np
     from PIL import Image
 
-    picture = _open(path)
-    width, height = picture.size
-    try:
-        picture.load()
-        if picture.mode == "RGBA":
-            white = Image.new("RGB", picture.size, (255, 255, 255))
-            white.paste(picture, mask=picture.split()[3])
-            picture = white
-        else:
-            picture = picture.convert("RGB")
-    except (OSError, ValueError, SyntaxError) as error:
-        raise _broken(path, error) from error
+    with _open(path) as stored:
+        width, height = stored.size
+        try:
+            stored.load()
+            if stored.mode == "RGBA":
+                picture = Image.new("RGB", stored.size, (255, 255, 255))
+                picture.paste(stored, mask=stored.split()[3])
+            else:
+                picture = stored.convert("RGB")
+        except (OSError, ValueError, SyntaxError) as error:
+            raise _broken(path, error) from error
     if rule is not None:
         try:
             tall, wide = image_size(height, width, rule)
@@ -64,9 +63,8 @@ def read(path: str, rule: FrameRule | None = None) -> ImagePixels:
 
 def size(path: str) -> tuple[int, int]:
     """Return (width, height) from the file's header; `DataError` if it is no image."""
-    picture = _open(path)
-    with picture:
-        return picture.size
+    with _open(path) as picture:
+        return picture.width, picture.height
 
 
 def _open(path: str) -> Image.Image:

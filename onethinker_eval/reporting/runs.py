@@ -140,8 +140,9 @@ def _partial(
         limited = isinstance(limit, int) and isinstance(records, int) and limit <= records
         if limited:
             phrases.append(f"first {records} (--limit)")
-        elif expected.get(place) and isinstance(records, int) and records < expected[place]:
-            phrases.append(f"{records} of {expected[place]}")
+        size = expected.get(place)
+        if not limited and size is not None and isinstance(records, int) and records < size:
+            phrases.append(f"{records} of {size}")
         if failed:
             phrases.append(f"{failed} failed")
         if phrases:
