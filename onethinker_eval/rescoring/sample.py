@@ -13,18 +13,25 @@ from onethinker_eval.answers import parse
 from onethinker_eval.answers.values import Answer
 from onethinker_eval.errors import DataError
 from onethinker_eval.rescoring.plan import Plan
-from onethinker_eval.scoring.api import normal_type, score_answer
+from onethinker_eval.scoring.api import TIME_LIMIT_S, normal_type, score_case
+from onethinker_eval.scoring.case import Case
 from onethinker_eval.scoring.masks import score_masks, with_prompt
 from onethinker_eval.scoring.result import Protocol, Score, failed_score
+from onethinker_eval.scoring.truths import read_truth
 
 __all__ = ["score_line"]
 
-_SAME_EVERYWHERE = frozenset({"temporal grounding", "spatial grounding", "numerical", "ocr"})
-"""Types whose metric is one and the same under all three protocols (without a span rule)."""
-_OFFICIAL_TWICE = frozenset(
-    {"spatial-temporal grounding", "tracking", "segmentation", "regression", "open-ended"}
-)
-"""Types whose metric is the same under `official` and `repaired`."""
+_SAME_EVERYWHERE = ("temporal grounding", "spatial grounding", "numerical", "ocr")
+_OFFICIAL_TWICE = ("spatial-temporal grounding", "tracking", "segmentation", "regression")
+_TWINS: dict[str, dict[str, str]] = {
+    "paper": {},
+    "official": dict.fromkeys(_SAME_EVERYWHERE, "paper"),
+    "repaired": {
+        **dict.fromkeys(_SAME_EVERYWHERE, "paper"),
+        **dict.fromkeys((*_OFFICIAL_TWICE, "open-ended"), "official"),
+    },
+}
+"""Under a protocol, which earlier one gives the same score to the same strict answer."""
 
 
 def score_line(
@@ -41,10 +48,8 @@ def score_line(
         return dict.fromkeys(plan.protocols, failed_score(str(error.get("kind", "unknown"))))
     record = line["record"]
     kind = normal_type(record["problem_type"])
-    found: dict[str, Score] = {}
     try:
-        for protocol in plan.protocols:
-            found[protocol] = _scored(line, record, kind, plan, protocol, found)
+        found = _scores(line["reply"], record, kind, plan)
     except DataError as error:
         return dict.fromkeys(plan.protocols, failed_score(f"truth: {error.problem}"))
     if kind == "segmentation" and masks is not None:
@@ -55,58 +60,33 @@ def score_line(
     return found
 
 
-def _scored(
-    line: Mapping[str, Any],
-    record: Mapping[str, Any],
-    kind: str,
-    plan: Plan,
-    protocol: Protocol,
-    found: Mapping[str, Score],
-) -> Score:
-    options = record["options"]
-    answer = _known_answer(found)
-    if answer is None:
-        reply = line["reply"]
-        answer = parse(
-            reply if isinstance(reply, str) else "",
-            kind,
-            data_type=record["data_type"],
-            options=options,
-            rule=protocol,
-        )
-    else:
-        twin = _twin(kind, plan, protocol, found)
-        if twin is not None:
-            return twin
-    return score_answer(
-        answer,
-        record["truth"],
-        kind,
-        data_type=record["data_type"],
-        protocol=protocol,
-        options=options,
-        choice_rule=plan.choice_rule,
-        span_rule=plan.span_rule,
-        meta=record["meta"],
-    )
-
-
-def _known_answer(found: Mapping[str, Score]) -> Answer | None:
-    paper = found.get("paper")
-    if paper is not None and paper.answer is not None and paper.answer.reading == "strict":
-        return paper.answer
-    return None
-
-
-def _twin(kind: str, plan: Plan, protocol: Protocol, found: Mapping[str, Score]) -> Score | None:
-    """Return the score another protocol already gave to the same strict answer, if it is equal."""
-    if plan.span_rule:
-        return None
-    if kind in _SAME_EVERYWHERE:
-        return found.get("paper")
-    if kind in _OFFICIAL_TWICE and protocol == "repaired":
-        return found.get("official")
-    return None
+def _scores(reply: Any, record: Mapping[str, Any], kind: str, plan: Plan) -> dict[str, Score]:
+    text = reply if isinstance(reply, str) else ""
+    data_type, options = record["data_type"], record["options"]
+    truth = read_truth(record["truth"], kind, data_type, cached=False)
+    found: dict[str, Score] = {}
+    answer: Answer | None = None
+    for protocol in plan.protocols:
+        twin = None
+        if answer is None or answer.reading != "strict":
+            answer = parse(text, kind, data_type=data_type, options=options, rule=protocol)
+        elif not plan.span_rule:
+            twin = found.get(_TWINS[protocol].get(kind, ""))
+        if twin is None:
+            case = Case(
+                answer,
+                truth,
+                protocol,
+                data_type,
+                options,
+                plan.choice_rule,
+                plan.span_rule,
+                record["meta"],
+                TIME_LIMIT_S,
+            )
+            twin = score_case(case, kind)
+        found[protocol] = twin
+    return found
 
 
 def _with_masks(

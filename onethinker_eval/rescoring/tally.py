@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from onethinker_eval.rescoring.plan import Plan
 from onethinker_eval.scoring.definitions import FAILED_MEMBER, with_category
@@ -15,8 +16,7 @@ from onethinker_eval.totals import Number, Totals, columns_of
 __all__ = ["Belonging", "Tally", "tally"]
 
 
-@dataclass(frozen=True, slots=True)
-class Belonging:
+class Belonging(NamedTuple):
     """Where a sample belongs: its image or video, its circular question, its category."""
 
     cluster: str

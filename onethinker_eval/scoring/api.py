@@ -19,7 +19,7 @@ from onethinker_eval.scoring.perception import PERCEPTION_MISSES, PERCEPTION_RUL
 from onethinker_eval.scoring.result import PROTOCOLS, Measured, Protocol, Score
 from onethinker_eval.scoring.truths import read_truth
 
-__all__ = ["PROBLEM_TYPES", "TIME_LIMIT_S", "normal_type", "score", "score_answer"]
+__all__ = ["PROBLEM_TYPES", "TIME_LIMIT_S", "normal_type", "score", "score_answer", "score_case"]
 
 TIME_LIMIT_S = 5.0
 """Seconds a symbolic comparison may take before it counts as different."""
@@ -141,20 +141,23 @@ def score_answer(
         meta or _NO_META,
         time_limit_s,
     )
-    own_rule = kind == "multiple choice" and reads_text(case)
-    if answer.failure is not None and not own_rule:
-        return _unparsable(case, _MISSES[kind](case), answer.failure)
+    return score_case(case, kind)
+
+
+def score_case(case: Case, kind: str) -> Score:
+    """Score a case whose truth is typed already; `kind` is a `normal_type`."""
+    answer = case.answer
+    if answer.failure is not None and not (kind == "multiple choice" and reads_text(case)):
+        return _unparsable(answer, _MISSES[kind](case), answer.failure)
     try:
         accuracy, components, statistics = _RULES[kind](case)
     except Unscorable as problem:
-        return _unparsable(case, _MISSES[kind](case), problem.reason)
-    reading = "repaired" if answer.failure else answer.reading
+        return _unparsable(answer, _MISSES[kind](case), problem.reason)
+    reading = answer.reading if answer.failure is None else "repaired"
     return Score(accuracy, components, "scored", None, reading, statistics, answer)
 
 
-def _unparsable(case: Case, measured: Measured, reason: str) -> Score:
+def _unparsable(answer: Answer, measured: Measured, reason: str) -> Score:
     accuracy, components, statistics = measured
     statistics["unparsable"] = 1
-    return Score(
-        accuracy, components, "unparsable", reason, case.answer.reading, statistics, case.answer
-    )
+    return Score(accuracy, components, "unparsable", reason, answer.reading, statistics, answer)

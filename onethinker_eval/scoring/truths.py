@@ -26,24 +26,26 @@ _TEXT_TYPES = frozenset({"multiple choice", "math", "ocr", "open-ended", "captio
 _NUMBER_TYPES = frozenset({"numerical", "regression"})
 
 
-def read_truth(truth: Any, problem_type: str, data_type: str = "image") -> Any:
+def read_truth(
+    truth: Any, problem_type: str, data_type: str = "image", *, cached: bool = True
+) -> Any:
     """Return the typed truth of `problem_type` (lower case); raises `DataError` if malformed.
 
     Texts stay texts, numbers are floats, spans pairs, boxes 4-tuples, tracks `{second: box}`,
-    tubes `Tube`, segmentation prompts `SegmentationPrompt`.
+    tubes `Tube`, segmentation prompts `SegmentationPrompt`. `cached` keeps the truths read last;
+    where each is met once, that only costs.
 
     >>> read_truth('<answer>{"time": [1, 2.5]}</answer>', "temporal grounding")
     (1.0, 2.5)
     """
     if isinstance(truth, str):
-        return _read_text(truth, problem_type, data_type)
+        read = _read_again if cached else _read_text
+        return read(truth, problem_type, data_type)
     return _read(truth, problem_type, data_type)
 
 
-@lru_cache(maxsize=4096)
 def _read_text(truth: str, problem_type: str, data_type: str) -> Any:
-    tagged = _TAGGED.search(truth)
-    text = (tagged.group(1) if tagged else truth).strip()
+    text = _untagged(truth)
     if problem_type in _TEXT_TYPES:
         return _read(text, problem_type, data_type)
     if problem_type in _NUMBER_TYPES:
@@ -56,6 +58,17 @@ def _read_text(truth: str, problem_type: str, data_type: str) -> Any:
     except orjson.JSONDecodeError as error:
         raise _bad(problem_type, "JSON", text) from error
     return _read(value, problem_type, data_type)
+
+
+def _untagged(truth: str) -> str:
+    """Return what the first answer tag holds, or all of the text."""
+    if truth.startswith("<answer>") and truth.find("</answer>") == len(truth) - 9:
+        return truth[8:-9].strip()
+    tagged = _TAGGED.search(truth)
+    return (tagged.group(1) if tagged else truth).strip()
+
+
+_read_again = lru_cache(maxsize=4096)(_read_text)
 
 
 def _read(value: Any, problem_type: str, data_type: str) -> Any:
@@ -131,7 +144,7 @@ def _boxes(value: Any) -> dict[int, Box]:
 
 def _inner(value: Any, key: str) -> Any:
     """Return `value[key]`, or `value` itself where the object around it was left out."""
-    return value[key] if isinstance(value, Mapping) and key in value else value
+    return value[key] if type(value) is dict and key in value else value
 
 
 def _points(value: Any) -> tuple[Point, ...]:

@@ -1,4 +1,4 @@
-"""Properties of scores: bounds, the oracle's perfect score, agreement with a plain peer, merging."""
+"""Properties of scores: bounds, the oracle, agreement with a plain peer, merging."""
 
 from __future__ import annotations
 

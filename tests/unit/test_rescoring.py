@@ -207,7 +207,8 @@ def test_changes_against_the_stored_scores(tmp_path: Path) -> None:
     assert again.tasks[0].changes.summary() == "20 samples unchanged"
     assert again.metric_changes == ()
     lines[3]["reply"] = lines[4]["reply"] = "nothing"
-    lines[0]["reply"] = f'<think>.</think><answer>{json.dumps(lines[0]["record"]["truth"])}</answer>'
+    truth = json.dumps(lines[0]["record"]["truth"])
+    lines[0]["reply"] = f"<think>.</think><answer>{truth}</answer>"
     extra = boxes(23)[20:]
     store(tmp_path, [*lines[:18], *extra])
     changed = rescore(tmp_path)
@@ -250,7 +251,8 @@ def test_metrics_file_round_trip_and_its_errors(tmp_path: Path) -> None:
 def test_metric_changes_name_new_and_lost_values() -> None:
     old = MetricRow("a", "", "paper", "x", 1.0, None, None, 1, 0, 0)
     new = MetricRow("a", "", "paper", "y", 2.0, None, None, 1, 0, 0)
-    assert metric_changes([old], [new]) == ["a, paper x: 1.0000 → none", "a, paper y: none → 2.0000"]
+    expected = ["a, paper x: 1.0000 → none", "a, paper y: none → 2.0000"]
+    assert metric_changes([old], [new]) == expected
     assert metric_changes([], [new]) == []
 
 
