@@ -53,7 +53,8 @@ class RunServer:
     ) -> dict[str, Any]:
         """Run `settings` and return the outcome; `{"killed": True}` if killed before its end.
 
-        It is killed after `kill_after` seconds, or as soon as `kill_when()` holds. An outcome has `seconds` and either `error` (class, text) or the result's fields.
+        It is killed after `kill_after` seconds, or as soon as `kill_when()` holds. An outcome
+        has `seconds` and either `error` (class, text) or the result's fields.
         """
         self._count += 1
         outcome = self._scratch / f"outcome-{self._count}.json"

@@ -8,7 +8,6 @@ exercises every step of a real run.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -76,7 +75,7 @@ def _build_atomically(folder: Path) -> None:
         build(made)
         made.chmod(0o755)
         # Another process may have been quicker: then its folder is as good as this one.
-        with contextlib.suppress(FileExistsError, OSError):
-            os.rename(made, folder)
+        with contextlib.suppress(OSError):
+            made.rename(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -59,7 +58,7 @@ class MediaDigests:
         if self._known is None:
             self._known = dict(self._load())
         try:
-            status = os.stat(path)
+            status = Path(path).stat()
             known = self._known.get(path)
             if known is not None and known[:2] == (status.st_size, status.st_mtime_ns):
                 return known[2]

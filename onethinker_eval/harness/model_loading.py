@@ -71,7 +71,7 @@ def _device(settings: Settings, kind: type) -> str | None:
 
 
 def _placement(kind: type, settings: Settings) -> list[str]:
-    """Keep models on the CPU where there is no GPU: many default to `device_map=auto`, then fail."""
+    """Keep models on the CPU where there is no GPU: with `device_map=auto` many then fail."""
     given = parse_arguments(settings.model_args, "--model_args")
     takes = "device_map" in inspect.signature(kind).parameters
     if not takes or "device_map" in given or _has_gpu():

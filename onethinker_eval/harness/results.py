@@ -75,8 +75,6 @@ def finish_run(
         include_path=settings.include_path,
     )
     write_leaderboards(folder.path, scored.rows)
-    folder.finish(
-        {"generated": ticker.generated, "reused": ticker.reused, "failed": len(failures)}
-    )
+    folder.finish({"generated": ticker.generated, "reused": ticker.reused, "failed": len(failures)})
     ticker.say("done", "")
     return RunResult(folder.path, ticker.generated, ticker.reused, failures, scored.rows)

@@ -21,9 +21,10 @@ class Settings:
 
     `model_args` and `gen_kwargs` are lmms-eval's `key=value,key=value` strings. `data` is `demo`,
     `hub`, or a folder that holds the benchmark files. `limit` counts records per task (`None`
-    for all). `prompt` is a prompt profile, by name or file; empty for the default. `run` names the folder under `output`; left empty it is made from model and data.
-    `protocols` picks the scorings that are reported; empty means all a task has. `chunk` fixes
-    how many samples are handed to the model at once; `None` lets the journal choose.
+    for all). `prompt` is a prompt profile, by name or file; empty for the default. `run` names
+    the folder under `output`; left empty it is made from model and data. `protocols` picks the
+    scorings that are reported; empty means all a task has. `chunk` fixes how many samples are
+    handed to the model at once; `None` lets the journal choose.
     """
 
     model: str

@@ -28,8 +28,13 @@ __all__ = ["OneThinker", "OneThinkerTiny"]
 
 _VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
 _RULE_KEYS = (
-    "rule fps max_frames min_frames frame_pixels image_pixels min_frame_pixels min_image_pixels"
-).split()
+    *("rule", "fps", "max_frames", "min_frames", "frame_pixels", "image_pixels"),
+    *("min_frame_pixels", "min_image_pixels"),
+)
+_ARGUMENTS = (
+    *("pretrained", "device", "device_map", "dtype", "attn_implementation", "max_new_tokens"),
+    *("system_prompt", "video_markers", "decode_threads"),
+)
 
 
 class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
@@ -61,10 +66,8 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
     ) -> None:
         """Load the model; `rule` are frame-rule settings that replace the task's."""
         super().__init__()
-        refuse_unknown("onethinker", {k: v for k, v in rule.items() if k not in _RULE_KEYS}, [
-            *_RULE_KEYS, "pretrained", "device", "device_map", "dtype", "attn_implementation",
-            "max_new_tokens", "system_prompt", "video_markers", "decode_threads",
-        ])  # fmt: skip
+        unknown = {key: value for key, value in rule.items() if key not in _RULE_KEYS}
+        refuse_unknown("onethinker", unknown, [*_RULE_KEYS, *_ARGUMENTS])
         if video_markers not in {"flat", "nested"}:
             raise UsageError(f"video_markers is flat or nested, found {video_markers!r}")
         self._rule = rule
@@ -72,7 +75,8 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         self._system_prompt, self._flat = system_prompt, video_markers == "flat"
         self._media = MediaAhead(int(decode_threads), ahead=2 * self._batch_size + 2)
         self.device = torch.device(device or _default_device())
-        self._load(pretrained, dtype or _default_dtype(self.device), device_map, attn_implementation)
+        dtype = dtype or _default_dtype(self.device)
+        self._load(pretrained, dtype, device_map, attn_implementation)
         self._cap = max_new_tokens
 
     def _load(self, source: str, dtype: str, device_map: str | None, attention: str) -> None:
@@ -105,8 +109,7 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
             ]
             replies = iter(self._generate(good, generation) if good else [])
             results += [
-                _failed(media) if isinstance(media, DataError) else next(replies)
-                for media in taken
+                _failed(media) if isinstance(media, DataError) else next(replies) for media in taken
             ]
         return results
 
