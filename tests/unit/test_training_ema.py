@@ -65,7 +65,7 @@ def test_state_survives_json_exactly(steps: list[list[float]], more: list[float]
 
 
 def test_state_of_other_settings_is_refused() -> None:
-    with pytest.raises(ValueError, match="decay=0.9"):
+    with pytest.raises(ValueError, match=r"decay=0\.9"):
         TaskMoments().load_state_dict(TaskMoments(decay=0.9).state_dict())
 
 

@@ -1,0 +1,333 @@
+"""Training recipes: typed YAML, unknown keys refused, the resolved copy saved with the run.
+
+A recipe is one YAML file with the sections `model`, `data`, `optimiser`, `run` and, for
+reinforcement learning, `rollouts` and `advantage`. Every key has a default that is the paper's
+value where the paper gives one; a key that does not exist is an error that names the nearest.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+
+from onethinker_eval.errors import DataError, UsageError, unknown_name
+from onethinker_eval.paths import training_dir
+from onethinker_eval.training.ema import AdvantageRule
+
+__all__ = [
+    "DataSettings",
+    "ModelSettings",
+    "OptimiserSettings",
+    "Recipe",
+    "RolloutSettings",
+    "RunSettings",
+    "SourceSettings",
+    "find",
+    "load",
+    "shipped",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """The policy and which of its parts learn."""
+
+    path: str | None = None
+    """Folder or hub id of the starting weights; null only with `scratch`."""
+    scratch: Literal["tiny"] | None = None
+    """Build an untrained model instead of loading one."""
+    freeze_vision: bool = False
+    """Keep the vision tower as it is (the authors' SFT does)."""
+    freeze_projector: bool = False
+    """Keep the merger between vision tower and language model as it is."""
+    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """Attention kernel of transformers."""
+    lora_rank: int = 0
+    """Train LoRA adapters of this rank on the language model; 0 trains all weights."""
+    lora_alpha: int = 32
+    """Scale of the adapters."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSettings:
+    """Where samples come from."""
+
+    kind: Literal["demo", "json"] = "demo"
+    """`demo` generates scenes of the training split; `json` reads OneThinker-train files."""
+    path: str | None = None
+    """The JSON or JSONL file of kind `json`."""
+    families: tuple[str, ...] = ()
+    """Families of kind `demo`; empty takes all ten."""
+    weight: float = 1.0
+    """How often to draw from this source, relative to the others of its modality."""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    """Weight of single families (kind `demo`) or problem types (kind `json`)."""
+    size: int = 1_000_000
+    """How many different scenes kind `demo` has."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataSettings:
+    """What is trained on, in which mixture and at which size."""
+
+    sources: tuple[SourceSettings, ...] = (SourceSettings(),)
+    """The sources."""
+    root: str = "."
+    """Folder that media paths of JSON sources are relative to."""
+    video_share: float | None = 0.5
+    """Share of video batches; null follows the weights."""
+    video_from: float = 0.0
+    """Fraction of the run before which there are only images."""
+    seed: int = 0
+    """Seed of the order."""
+    fps: float = 2.0
+    """Frames a second taken from a video."""
+    max_frames: int = 128
+    """Most frames of a video."""
+    frame_pixels: int = 100_352
+    """Most pixels of a frame (the authors' SFT value)."""
+    image_pixels: int = 802_816
+    """Most pixels of an image."""
+    max_length: int | None = None
+    """Longest sequence in tokens; longer samples are left out and counted."""
+    prompts: str = "onethinker"
+    """Prompt profile; it must be the one of the evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserSettings:
+    """How weights are updated."""
+
+    name: Literal["adamw", "muon"] = "adamw"
+    """`muon` uses Muon for matrices and AdamW for the rest (small models from scratch)."""
+    lr: float = 1e-5
+    """Learning rate of AdamW."""
+    muon_lr: float = 5e-3
+    """Learning rate of Muon."""
+    schedule: str = "cosine"
+    """Schedule of transformers: cosine, constant, linear, cosine_with_min_lr, …"""
+    min_lr_rate: float | None = None
+    """Last learning rate as a share of the first, for cosine_with_min_lr."""
+    warmup: float = 0.02
+    """Share of the steps in which the rate rises."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutSettings:
+    """Sampling and objective of reinforcement learning."""
+
+    group_size: int = 8
+    """Rollouts of one prompt."""
+    temperature: float = 1.0
+    """Sampling temperature."""
+    top_p: float = 1.0
+    """Nucleus sampling; 1 is off."""
+    max_tokens: int = 4096
+    """Longest rollout."""
+    kl: float = 0.01
+    """Weight of the KL term to the starting policy."""
+    clip_low: float = 0.2
+    """PPO clip below (paper: standard GRPO)."""
+    clip_high: float = 0.2
+    """PPO clip above (released code: 0.3)."""
+    loss: Literal["dapo", "grpo", "dr_grpo", "bnpo"] = "dapo"
+    """How token losses are averaged; dapo is the mean over all tokens, as released."""
+    profile: Literal["paper", "released"] = "paper"
+    """Reward profile; see `onethinker_eval.training.rewards`."""
+    filter_low: float = 0.01
+    """Groups whose mean accuracy is not above this are drawn anew (all wrong)."""
+    filter_high: float = 0.99
+    """Groups whose mean accuracy is not below this are drawn anew (all right)."""
+    filter_tries: int = 4
+    """How often to draw anew before the batch is filled with masked rows; 0 never filters."""
+    vllm: Literal["off", "colocate", "server"] = "off"
+    """Generate with vLLM beside the trainer, on its own server, or with transformers."""
+    vllm_tensor_parallel: int = 1
+    """GPUs a vLLM engine spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """Length, batch, precision, checkpoints."""
+
+    output: str = "results/training/run"
+    """Folder of checkpoints, logs and the resolved recipe."""
+    steps: int = 1000
+    """Optimiser steps."""
+    batch: int = 32
+    """Samples (SFT) or prompts (RL) of one step over all processes."""
+    video_batch: int | None = None
+    """The same for batches of videos; null is `batch`."""
+    micro_batch: int = 32
+    """Samples, or rollouts, a process handles at once."""
+    precision: Literal["fp32", "bf16"] = "bf16"
+    """Autocast type; weights and moments stay in the checkpoint's type."""
+    gradient_checkpointing: bool = False
+    """Recompute activations to save memory."""
+    deepspeed: str | None = None
+    """DeepSpeed JSON: a path, or the name of a shipped one (zero2, zero3)."""
+    save_every: int = 200
+    """Steps between checkpoints."""
+    keep: int = 2
+    """Checkpoints kept beside the best one."""
+    log_every: int = 10
+    """Steps between log lines."""
+    trackers: tuple[str, ...] = ()
+    """tensorboard, wandb, trackio, swanlab."""
+    seed: int = 0
+    """Seed of weights and sampling."""
+    workers: int = 1
+    """Processes that decode and prepare samples."""
+    number_smoothing: float = 0.0
+    """Spread of the target over neighbouring number tokens (tiny models only); 0 is off."""
+    compile: bool = False
+    """torch.compile the blocks; needs a C++ compiler."""
+    minutes: float | None = None
+    """Stop, with a checkpoint, after this many minutes of training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A whole training run."""
+
+    stage: Literal["sft", "grpo"]
+    """What kind of training this is."""
+    model: ModelSettings = field(default_factory=ModelSettings)
+    """The policy."""
+    data: DataSettings = field(default_factory=DataSettings)
+    """The samples."""
+    optimiser: OptimiserSettings = field(default_factory=OptimiserSettings)
+    """The updates."""
+    rollouts: RolloutSettings = field(default_factory=RolloutSettings)
+    """Sampling and objective (stage grpo)."""
+    advantage: AdvantageRule = field(default_factory=AdvantageRule)
+    """EMA-GRPO, GRPO or Dr.GRPO (stage grpo)."""
+    ema_decay: float = 0.99
+    """Decay of the moving moments."""
+    run: RunSettings = field(default_factory=RunSettings)
+    """Length, batch, checkpoints."""
+
+    def to_yaml(self) -> str:
+        """Return the resolved recipe; `load` reads it back to an equal one."""
+        return yaml.safe_dump(_plain(dataclasses.asdict(self)), sort_keys=False)
+
+
+_T = TypeVar("_T")
+
+
+def shipped() -> dict[str, Path]:
+    """Return the recipes that come with the package, by name."""
+    folder = training_dir() / "recipes"
+    return {
+        path.relative_to(folder).with_suffix("").as_posix().replace("/", "-"): path
+        for path in sorted(folder.rglob("*.yaml"))
+    }
+
+
+def find(name: str) -> Path:
+    """Return the file of a recipe given by path or shipped name; raises `UsageError`."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.suffix in (".yaml", ".yml"):
+        raise UsageError(f"there is no recipe file {name}", hint="check the path")
+    known = shipped()
+    if name not in known:
+        raise unknown_name("recipe", name, known)
+    return known[name]
+
+
+def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
+    """Return the recipe `name`, with `overrides` such as `{"run.steps": "10"}` put in.
+
+    Raises `UsageError` for an unknown key or a value of the wrong type, naming file and key.
+    """
+    path = find(name)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise DataError(str(error), file=str(path), fix="mend the recipe") from error
+    if not isinstance(values, dict):
+        raise DataError("expected a mapping of sections", file=str(path), fix="mend the recipe")
+    for key, text in (overrides or {}).items():
+        _put(values, key.split("."), yaml.safe_load(text), key)
+    try:
+        return _build(Recipe, values, "")
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _put(values: dict[str, Any], parts: list[str], value: Any, key: str) -> None:
+    for part in parts[:-1]:
+        inner = values.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise UsageError(f"{key}: {part} is not a section")
+        values = inner
+    values[parts[-1]] = value
+
+
+def _build(kind: type[_T], values: Any, where: str) -> _T:
+    if not isinstance(values, Mapping):
+        raise UsageError(f"{where or 'the recipe'} must be a section of keys, got {values!r}")
+    hints = typing.get_type_hints(kind)
+    for name in values:
+        if name not in hints:
+            raise unknown_name("key", f"{where}{name}", [f"{where}{known}" for known in hints])
+    made = {name: _value(hints[name], value, f"{where}{name}") for name, value in values.items()}
+    try:
+        return kind(**made)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{where or 'the recipe'}: {error}") from error
+
+
+def _value(hint: Any, value: Any, where: str) -> Any:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast("type[Any]", hint), value, f"{where}.")
+    if origin in (typing.Union, types.UnionType):
+        if value is None and type(None) in inner:
+            return None
+        return _value(next(arm for arm in inner if arm is not type(None)), value, where)
+    if origin is Literal:
+        if value not in inner:
+            raise unknown_name(where, str(value), [str(known) for known in inner])
+        return value
+    if origin is tuple:
+        if not isinstance(value, list):
+            raise UsageError(f"{where} must be a list, got {value!r}")
+        return tuple(_value(inner[0], item, f"{where}[{at}]") for at, item in enumerate(value))
+    if origin is not None:  # a mapping of names to numbers
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{where} must be a mapping, got {value!r}")
+        return {str(key): _value(inner[1], item, f"{where}.{key}") for key, item in value.items()}
+    return _scalar(hint, value, where)
+
+
+def _scalar(hint: type, value: Any, where: str) -> Any:
+    if hint is float and isinstance(value, (int, str)) and not isinstance(value, bool):
+        try:
+            return float(value)  # YAML reads 1e-5 as text
+        except ValueError:
+            pass
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise UsageError(f"{where} must be {hint.__name__}, got {value!r}")
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

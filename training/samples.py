@@ -1,0 +1,178 @@
+"""Training samples: a record with its media in memory, the thinking and the answer to learn.
+
+The question is put with the very prompt profile of the evaluation (`onethinker_eval.prompts`), the
+frames are chosen by the very frame rule (`onethinker_eval.media.frames`), and the reply has the
+form the answer parser calls strict.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from onethinker_eval.answers import wrap
+from onethinker_eval.demo.asking import Ask, Drawable
+from onethinker_eval.demo.dice import Dice, scene_seed
+from onethinker_eval.demo.twins import TWINS, Twin, draw
+from onethinker_eval.errors import unknown_name
+from onethinker_eval.media.frames import FrameRule, sample_indices
+from onethinker_eval.prompts import Profile, text_of
+from onethinker_eval.records import Record
+from onethinker_eval.training.mixture import Source
+
+__all__ = ["Clip", "DemoScenes", "Sample", "SampleSource", "demo_scenes", "row"]
+
+_SCENES_KEPT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """The chosen frames of a video: (T, H, W, 3), their numbers in the file and its rate."""
+
+    frames: NDArray[np.uint8]
+    indices: tuple[int, ...]
+    fps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One thing to learn. The clip, if any, is shown first, then the images."""
+
+    record: Record
+    images: tuple[NDArray[np.uint8], ...]
+    clip: Clip | None
+    thinking: str
+    answer: str
+
+
+class SampleSource(Protocol):
+    """A numbered collection of samples that share media within an item."""
+
+    @property
+    def source(self) -> Source:
+        """Name, size, modality and weight, for the mixture."""
+
+    def samples(self, item: int) -> Sequence[Sample]:
+        """Return the samples of an item, one or more."""
+
+
+class DemoScenes:
+    """Endless generated scenes of one demo twin, from the training seeds only."""
+
+    def __init__(
+        self, twin: Twin, rule: FrameRule, *, size: int, weight: float, seed: int = 0
+    ) -> None:
+        """Prepare `size` different scenes; `rule` chooses the frames of clips."""
+        modality: Literal["image", "video"] = "video" if _is_video(twin) else "image"
+        self.source = Source(twin.label, size, modality, weight, rows=max(1, twin.setting.asks))
+        self._twin = twin
+        self._rule = rule
+        self._seed = seed
+        self._kept = functools.lru_cache(maxsize=_SCENES_KEPT)(self._draw)
+
+    def samples(self, item: int) -> Sequence[Sample]:
+        """Return the questions of scene `item`; the same for the same item, always."""
+        return self._kept(item)
+
+    def _draw(self, item: int) -> tuple[Sample, ...]:
+        dice = Dice(scene_seed("train", self._seed, "scenes", self._twin.label, item))
+        group = draw(self._twin, dice, item, None)
+        pictures = (group.picture, *group.more)
+        shown = {at: self._pixels(picture) for at, picture in enumerate(pictures)}
+        return tuple(
+            self._sample(item, place, ask, [shown[at] for at in ask.pictures])
+            for place, ask in enumerate(group.asks)
+        )
+
+    def _sample(self, item: int, place: int, ask: Ask, media: list[Any]) -> Sample:
+        images = tuple(medium for medium in media if not isinstance(medium, Clip))
+        clips = [medium for medium in media if isinstance(medium, Clip)]
+        record = Record(
+            id=f"{self._twin.label}:{item}:{place}",
+            problem_type=ask.problem_type,
+            data_type="-".join(["video"] * bool(clips) + ["image"] * bool(images)),
+            question=ask.question,
+            media=(),
+            truth=ask.answer,
+            options=ask.options,
+            cluster=f"{self._twin.label}:{item}",
+        )
+        return Sample(record, images, clips[0] if clips else None, ask.thinking, ask.answer)
+
+    def _pixels(self, picture: Drawable) -> NDArray[np.uint8] | Clip:
+        if not picture.fps:
+            return picture.image()
+        chosen = sample_indices(picture.frame_count, picture.fps, self._rule)
+        wanted = set(chosen)
+        shown = {at: frame for at, frame in enumerate(picture.frames()) if at in wanted}
+        return Clip(np.stack([shown[at] for at in chosen]), tuple(chosen), picture.fps)
+
+
+def demo_scenes(
+    families: Sequence[str],
+    rule: FrameRule,
+    *,
+    size: int,
+    weight: float = 1.0,
+    weights: Mapping[str, float] | None = None,
+    seed: int = 0,
+) -> list[DemoScenes]:
+    """Return a source for each demo twin of `families` (empty: all ten).
+
+    A family's weight (`weight` times its entry in `weights`) is shared by its twins. Raises
+    `UsageError` for a family that does not exist.
+    """
+    known = sorted({twin.family for twin in TWINS})
+    for name in (*families, *(weights or {})):
+        if name not in known:
+            raise unknown_name("family", name, known)
+    chosen = [twin for twin in TWINS if not families or twin.family in families]
+    counts = {family: sum(twin.family == family for twin in chosen) for family in known}
+    return [
+        DemoScenes(
+            twin,
+            rule,
+            size=size,
+            weight=weight * (weights or {}).get(twin.family, 1.0) / counts[twin.family],
+            seed=seed,
+        )
+        for twin in chosen
+    ]
+
+
+def _is_video(twin: Twin) -> bool:
+    group = draw(twin, Dice(scene_seed("train", 0, twin.label, 0)), 0, None)
+    return bool(group.picture.fps)
+
+
+def row(sample: Sample, profile: Profile) -> dict[str, Any]:
+    """Return a sample as the prompt, completion and images that TRL's trainers take."""
+    from onethinker_eval.training.slots import video_parts
+
+    parts: list[dict[str, Any]] = []
+    images: list[NDArray[np.uint8]] = []
+    if sample.clip is not None:
+        parts, images = video_parts(sample.clip.frames, sample.clip.indices, sample.clip.fps)
+    parts += [{"type": "image"} for _ in sample.images]
+    images += sample.images
+    parts.append({"type": "text", "text": text_of(sample.record, profile=profile)})
+    prompt = [{"role": "user", "content": parts}]
+    if profile.system:
+        words = [{"type": "text", "text": profile.system}]
+        prompt.insert(0, {"role": "system", "content": words})
+    reply = wrap(sample.thinking, sample.answer)
+    completion = [{"role": "assistant", "content": [{"type": "text", "text": reply}]}]
+    return {
+        "prompt": prompt,
+        "completion": completion,
+        "images": images,
+        "truth": sample.record.truth,
+        "problem_type": sample.record.problem_type,
+        "data_type": sample.record.data_type,
+        "options": list(sample.record.options),
+    }

@@ -1,0 +1,162 @@
+"""Videos as one image per temporal slot: what lets stock trainers see video pixels.
+
+Qwen3-VL treats a video of T slots (pairs of frames) exactly as T images: vision attention stays
+within a slot, positions are split per slot, and the times between them are plain text. A video
+written as `"<0.6 seconds>"` + image, slot after slot, therefore gives the same tokens (but for
+the placeholder's id), the same pixel rows and the same logits as the native video input, which a
+test checks.
+
+Why it is needed: TRL computes log-probabilities without video arguments (pixels are dropped
+without a word), and under ZeRO-3 a batch with images on one rank and videos on another makes the
+ranks call the vision tower a different number of times and deadlock. With slots there is one
+modality, one call, and nothing of TRL to override.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from transformers.image_processing_utils import BatchFeature
+from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
+from transformers.models.qwen3_vl import Qwen3VLProcessor, Qwen3VLVideoProcessor
+
+__all__ = ["SlotImageProcessor", "slot_processor", "slot_seconds", "video_parts"]
+
+FRAMES_PER_SLOT = 2
+
+
+def slot_seconds(indices: Sequence[int], fps: float) -> list[float]:
+    """Return the time of each slot: the mean time of its two frames, as Qwen3-VL has it.
+
+    `indices` are frame numbers in the file, `fps` the file's rate. An odd last frame is doubled.
+
+    >>> slot_seconds([0, 12, 24], fps=24.0)
+    [0.25, 1.0]
+    """
+    frames = list(indices)
+    if len(frames) % FRAMES_PER_SLOT:
+        frames.append(frames[-1])
+    pairs = zip(frames[::2], frames[1::2], strict=True)
+    return [(first / fps + second / fps) / 2 for first, second in pairs]
+
+
+def video_parts(
+    frames: NDArray[np.uint8], indices: Sequence[int], fps: float
+) -> tuple[list[dict[str, Any]], list[NDArray[np.uint8]]]:
+    """Return a video as chat content parts and the frame pairs its image parts stand for.
+
+    `frames` is (T, H, W, 3) with H and W multiples of the model's 32; `indices` and `fps` as in
+    `slot_seconds`. The parts repeat the text of the native expansion, outer markers included.
+    """
+    if frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) != len(indices):
+        raise ValueError(
+            f"expected frames of shape (T, H, W, 3) and T={len(indices)} indices, "
+            f"got {frames.shape}"
+        )
+    if len(frames) % FRAMES_PER_SLOT:
+        frames = np.concatenate([frames, frames[-1:]])
+    pairs = list(frames.reshape(-1, FRAMES_PER_SLOT, *frames.shape[1:]))
+    parts: list[dict[str, Any]] = []
+    lead = "<|vision_start|>"
+    for seconds in slot_seconds(indices, fps):
+        parts += [{"type": "text", "text": f"{lead}<{seconds:.1f} seconds>"}, {"type": "image"}]
+        lead = ""
+    parts.append({"type": "text", "text": "<|vision_end|>"})
+    return parts, pairs
+
+
+class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untyped base
+    """Qwen's image processor that also takes frame pairs: uint8 arrays of shape (2, H, W, 3).
+
+    Images go the usual way; a pair goes through the video processor as a video of two frames,
+    already sampled and resized. Rows come back in the order the media were given.
+    """
+
+    def fetch_images(self, image_url_or_urls: Any) -> Any:
+        """Leave frame pairs alone, which the base class does not know as images."""
+        if _is_pair(image_url_or_urls):
+            return image_url_or_urls
+        if isinstance(image_url_or_urls, (list, tuple)):
+            return [self.fetch_images(item) for item in image_url_or_urls]
+        return super().fetch_images(image_url_or_urls)
+
+    def preprocess(self, images: Any, **kwargs: Any) -> BatchFeature:
+        """Return `pixel_values` (rows, patch) and `image_grid_thw` (media, 3)."""
+        import torch
+
+        media = _flatten(images)
+        if not any(_is_pair(item) for item in media):
+            return super().preprocess(images, **kwargs)
+        pairs = [index for index, item in enumerate(media) if _is_pair(item)]
+        stills = [index for index, item in enumerate(media) if not _is_pair(item)]
+        made = dict(zip(pairs, self._pairs([media[index] for index in pairs]), strict=True))
+        if stills:
+            tensors = {**kwargs, "return_tensors": "pt"}
+            images = super().preprocess([media[index] for index in stills], **tensors)
+            parts = _by_medium(images["pixel_values"], images["image_grid_thw"])
+            made |= zip(stills, parts, strict=True)
+        data = {
+            "pixel_values": torch.cat([made[index][0] for index in range(len(media))]),
+            "image_grid_thw": torch.stack([made[index][1] for index in range(len(media))]),
+        }
+        return BatchFeature(data=data, tensor_type=kwargs.get("return_tensors"))
+
+    def _pairs(self, pairs: list[NDArray[np.uint8]]) -> list[tuple[Any, Any]]:
+        import torch
+
+        videos = [torch.from_numpy(np.ascontiguousarray(p)).permute(0, 3, 1, 2) for p in pairs]
+        made = self._video_processor()(
+            videos, do_resize=False, do_sample_frames=False, return_tensors="pt"
+        )
+        return _by_medium(made["pixel_values_videos"], made["video_grid_thw"])
+
+    def _video_processor(self) -> Qwen3VLVideoProcessor:
+        made = self.__dict__.get("_slot_video_processor")
+        if made is None:
+            made = Qwen3VLVideoProcessor(
+                patch_size=self.patch_size,
+                temporal_patch_size=self.temporal_patch_size,
+                merge_size=self.merge_size,
+                image_mean=self.image_mean,
+                image_std=self.image_std,
+                cap_pixels_per_frame=True,
+            )
+            self.__dict__["_slot_video_processor"] = made
+        return made
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings to save: those of the stock image processor."""
+        saved: dict[str, Any] = super().to_dict()
+        saved.pop("_slot_video_processor", None)
+        saved["image_processor_type"] = Qwen2VLImageProcessor.__name__
+        return saved
+
+
+def slot_processor(processor: Qwen3VLProcessor) -> Qwen3VLProcessor:
+    """Return a processor like `processor` whose image path also takes frame pairs."""
+    settings = processor.image_processor.to_dict()
+    settings.pop("image_processor_type", None)
+    return Qwen3VLProcessor(
+        image_processor=SlotImageProcessor(**settings),
+        tokenizer=processor.tokenizer,
+        video_processor=processor.video_processor,
+        chat_template=processor.chat_template,
+    )
+
+
+def _by_medium(rows: Any, grids: Any) -> list[tuple[Any, Any]]:
+    sizes = grids.prod(dim=1).tolist()
+    return list(zip(rows.split(sizes), grids, strict=True))
+
+
+def _is_pair(item: Any) -> bool:
+    return isinstance(item, np.ndarray) and item.ndim == 4 and item.shape[0] == FRAMES_PER_SLOT
+
+
+def _flatten(images: Any) -> list[Any]:
+    if isinstance(images, (list, tuple)):
+        return [leaf for item in images for leaf in _flatten(item)]
+    return [images]

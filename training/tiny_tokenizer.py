@@ -1,0 +1,142 @@
+"""The tokenizer of small models: byte-level BPE with whole numbers and whole phrases as tokens.
+
+What a small model must say is mostly coordinates and fixed phrases, so each integer 0..1000 (alone,
+and with the comma that follows it in a list), each tenth of a second, and each fragment of the
+answer schemas is one token: a box and its key are five. Any other text is still representable:
+the BPE falls back to bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+__all__ = ["CHAT_TEMPLATE", "NumberRows", "build_tokenizer", "number_rows"]
+
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+TAGS = ("<think>", "</think>", "<answer>", "</answer>")
+# Fragments of the answers of `onethinker_eval.answers.format_answer` and of the video markers.
+FRAGMENTS = (
+    '{"boxes": [',
+    '{"boxes": {"',
+    '{"time": [',
+    '], "boxes": {"',
+    '], "positive_points": [[',
+    ']], "negative_points": [[',
+    ']], "time": ',
+    '": [',
+    '], "',
+    *(f'], "{second}": [' for second in range(64)),
+    *(f'{{"boxes": {{"{second}": [' for second in range(64)),
+    *(f'], "boxes": {{"{second}": [' for second in range(64)),
+    "], [",
+    "]}}",
+    "]]}",
+    "]}",
+    ", ",
+    " seconds>",
+    "assistant\n",
+    "user\n",
+    "system\n",
+)
+LARGEST_INTEGER = 1000
+LARGEST_TENTHS = 409  # 40.9 seconds: the longest demo clips last 32
+
+# A system turn, media and text in the order given, and no default system message.
+CHAT_TEMPLATE = (
+    "{%- for message in messages -%}"
+    "{{- '<|im_start|>' + message.role + '\\n' -}}"
+    "{%- if message.content is string -%}{{- message.content -}}"
+    "{%- else -%}"
+    "{%- for part in message.content -%}"
+    "{%- if part.type == 'image' or 'image' in part or 'image_url' in part -%}"
+    "{{- '<|vision_start|><|image_pad|><|vision_end|>' -}}"
+    "{%- elif part.type == 'video' or 'video' in part -%}"
+    "{{- '<|vision_start|><|video_pad|><|vision_end|>' -}}"
+    "{%- elif 'text' in part -%}{{- part.text -}}"
+    "{%- endif -%}"
+    "{%- endfor -%}"
+    "{%- endif -%}"
+    "{{- '<|im_end|>\\n' -}}"
+    "{%- endfor -%}"
+    "{%- if add_generation_prompt -%}{{- '<|im_start|>assistant\\n' -}}{%- endif -%}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberRows:
+    """Token ids of 0..1000, of the same with a comma, and of 0.0..40.9, each in order."""
+
+    integers: tuple[int, ...]
+    listed: tuple[int, ...]
+    tenths: tuple[int, ...]
+
+
+def build_tokenizer(
+    corpus: Iterable[str], *, phrases: Iterable[str] = (), merges_vocabulary: int = 900
+) -> PreTrainedTokenizerFast:
+    """Train a tokenizer on `corpus`; each of `phrases` (prompt sentences, say) is one token."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(False)]
+    )
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=merges_vocabulary,
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(corpus, trainer)
+    whole = [text for text in dict.fromkeys([*TAGS, *FRAGMENTS, *phrases]) if text]
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in whole])
+    numbers = [*_integers(), *_tenths()]
+    # "12, " is followed by the next number, so it cannot be kept to whole words.
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in _listed()])
+    # single_word keeps "12" out of "123" and of "x12".
+    tokenizer.add_tokens([AddedToken(text, normalized=False, single_word=True) for text in numbers])
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token=SPECIAL[0],
+        eos_token=SPECIAL[2],
+        extra_special_tokens={
+            "image_token": "<|image_pad|>",
+            "video_token": "<|video_pad|>",
+            "vision_start_token": "<|vision_start|>",
+            "vision_end_token": "<|vision_end|>",
+        },
+        model_max_length=8192,
+    )
+
+
+def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
+    """Return the ids of the number tokens of a tokenizer made by `build_tokenizer`."""
+    vocabulary = tokenizer.get_vocab()
+    return NumberRows(
+        tuple(vocabulary[text] for text in _integers()),
+        tuple(vocabulary[text] for text in _listed()),
+        tuple(vocabulary[text] for text in _tenths()),
+    )
+
+
+def _integers() -> list[str]:
+    return [str(value) for value in range(LARGEST_INTEGER + 1)]
+
+
+def _listed() -> list[str]:
+    return [f"{text}, " for text in _integers()]
+
+
+def _tenths() -> list[str]:
+    return [f"{value / 10:.1f}" for value in range(LARGEST_TENTHS + 1)]
