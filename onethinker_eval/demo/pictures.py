@@ -96,7 +96,8 @@ def magnets(dice: Dice, size: tuple[int, int]) -> Drawn:
     """Return two bar magnets end to end with lettered poles."""
     canvas = Canvas(size)
     poles = [("N", "S") if dice.chance(0.5) else ("S", "N") for _ in range(2)]
-    y, wide, gap = size[1] / 2, (size[0] - 36) / 4, 20
+    gap = dice.integer(10, 30)
+    y, wide = size[1] * dice.uniform(0.25, 0.75), (size[0] - 16 - gap) / 4
     for at, pair in enumerate(poles):
         for part, pole in enumerate(pair):
             x = 8 + at * (2 * wide + gap) + part * wide

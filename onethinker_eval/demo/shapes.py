@@ -95,7 +95,7 @@ def shape_mask(shape: str, size: int) -> Mask:
 
     Raises ValueError for an unknown shape or a smaller size.
 
-    >>> shape_mask("square", 5).all(), shape_mask("circle", 9).shape
+    >>> shape_mask("square", 5).tolist() == [[True] * 5] * 5, shape_mask("circle", 9).shape
     (True, (9, 9))
     """
     if size < 4:

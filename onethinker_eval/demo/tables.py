@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from onethinker_eval.demo.asking import Ask, Group
+from onethinker_eval.demo.forms import mathverse, mathvista, number_kind
 from onethinker_eval.demo.media import png_base64
 
 __all__ = [
@@ -81,22 +82,16 @@ _FIELD = {
 
 
 def mathvista_rows(number: int, group: Group, ask: Ask) -> list[Row]:
-    """MathVista_MINI: numbers (integer, float) and choices in one table."""
+    """MathVista_MINI: numbers (integer, float), LaTeX and choices in one table."""
     texts = ask.option_texts()
     answer = texts[_LETTERS.index(ask.answer)] if texts else ask.answer
-    numeric = answer.replace(".", "").isdigit()
-    kind = "text" if texts or not numeric else "float" if "." in answer else "integer"
-    question = f"{_hint(kind, texts)}\nQuestion: {ask.question}"
-    if texts:
-        listed = "\n".join(f"({letter}) {text}" for letter, text in _options(ask).items())
-        question += f"\nChoices:\n{listed}"
     return [
         {
             "index": number + 1,
-            "question": question,
+            "question": mathvista(ask).question,
             "answer": answer,
             "question_type": "multi_choice" if texts else "free_form",
-            "answer_type": kind,
+            "answer_type": "text" if texts else number_kind(answer),
             "answer_option": ask.answer if texts else None,
             "choices": repr(texts) if texts else None,
             "task": "figure question answering",
@@ -106,22 +101,9 @@ def mathvista_rows(number: int, group: Group, ask: Ask) -> list[Row]:
     ]
 
 
-def _hint(kind: str, texts: list[str]) -> str:
-    if texts:
-        return "Hint: Choose one of the options and end with its letter."
-    return {
-        "text": "Hint: The answer is a number or a product with \\pi.",
-        "float": "Hint: The answer is a number with one decimal place.",
-        "integer": "Hint: The answer is a whole number.",
-    }[kind]
-
-
 def mathverse_rows(number: int, group: Group, ask: Ask) -> list[Row]:
     """MathVerse_MINIV: five rows a problem, one for each version."""
-    question = ask.question
-    if ask.options:
-        listed = "\n".join(f"{letter}:{text}" for letter, text in _options(ask).items())
-        question += f"\nChoices:\n{listed}"
+    question = mathverse(ask).question
     subject = {"subject": ask.facts["subject"], "subfield": ask.category, "source": "demo"}
     return [
         {

@@ -63,7 +63,7 @@ def training_records(
             for picture in ask.pictures:
                 if picture not in media:
                     media[picture] = _medium((group.picture, *group.more)[picture], fps)
-            record = _record(group, ask, [media[picture] for picture in ask.pictures])
+            record = _record(group, twin.form(ask), [media[picture] for picture in ask.pictures])
             record["id"] = f"train-{seed}-{scenes}-{at}"
             record["cluster"] = f"train-{seed}-{scenes}"
             record["origin"] = f"demo training stream {seed}: scene {scenes}"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from onethinker_eval.demo import captioning, image_qa, mmt, spatial, tables, video_qa
-from onethinker_eval.demo.asking import Family, Group, Setting
+from onethinker_eval.demo import captioning, forms, image_qa, mmt, spatial, tables, video_qa
+from onethinker_eval.demo.asking import Ask, Family, Group, Setting
 from onethinker_eval.demo.dice import Dice, scene_seed
 from onethinker_eval.demo.temporal import temporal
 from onethinker_eval.demo.tracking import tracking
@@ -28,7 +28,10 @@ _FORMS = ((160, 128), (160, 128), (128, 128), (128, 160))
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """One demo file: benchmarks it serves, family, what it draws (in turn), scenes, setting."""
+    """One demo file: benchmarks it serves, family, what it draws (in turn), scenes, setting.
+
+    `form` turns a question into what the file's reader will make of it.
+    """
 
     benchmarks: tuple[str, ...]
     split: str
@@ -37,6 +40,7 @@ class Twin:
     write: Writer
     scenes: int
     setting: Setting
+    form: Callable[[Ask], Ask] = forms.as_is
 
     @property
     def label(self) -> str:
@@ -160,6 +164,7 @@ _IMAGES = (
         table("MMMU_DEV_VAL", tables.mmmu_rows),
         28,
         replace(_STILL, asks=1),
+        forms.mmmu,
     ),
     Twin(
         ("mathvista",),
@@ -169,6 +174,7 @@ _IMAGES = (
         table("MathVista_MINI", tables.mathvista_rows),
         18,
         _STILL,
+        forms.mathvista,
     ),
     Twin(
         ("mathverse",),
@@ -178,6 +184,7 @@ _IMAGES = (
         table("MathVerse_MINIV", tables.mathverse_rows),
         8,
         _STILL,
+        forms.mathverse,
     ),
     Twin(
         ("mmbench",),
@@ -187,6 +194,7 @@ _IMAGES = (
         table("MMBench_DEV_EN", tables.mmbench_rows),
         10,
         replace(_STILL, asks=1),
+        forms.hinted,
     ),
     Twin(
         ("mmstar",),
@@ -203,8 +211,9 @@ _IMAGES = (
         "image_qa",
         (image_qa.science,),
         table("ScienceQA_TEST", tables.scienceqa_rows),
-        20,
+        22,
         _STILL,
+        forms.hinted,
     ),
     Twin(
         ("ai2d",),
@@ -306,6 +315,7 @@ _VIDEOS = (
         video_mmlu,
         12,
         _CLIP,
+        forms.lecture,
     ),
 )
 

@@ -16,12 +16,14 @@ from demo_files import (
     TABLES,
     answer,
     decoded,
+    drawn,
     released,
     rows,
 )
 from PIL import Image
 
 from onethinker_eval import demo
+from onethinker_eval.demo.twins import TWINS
 
 pytest.importorskip("av")
 
@@ -186,3 +188,36 @@ def test_right_letters_are_spread(suite: Path) -> None:
     total = sum(letters.values())
     assert set(letters) == set("ABCD")
     assert max(letters.values()) < 0.45 * total
+
+
+_READ = {
+    "mathvista": "mathvista/testmini",
+    "mathverse": "mathverse/testmini",
+    "mmstar": "mmstar/val",
+    "scienceqa": "scienceqa/test_img",
+    "ai2d": "ai2d/test",
+    "mmt_bench": "mmt_bench/val",
+    "mmsci_caption": "mmsci_caption/dev",
+    "videommmu": "videommmu/test",
+    "mmvu": "mmvu/val",
+    "videoholmes": "videoholmes/test",
+    "longvideobench": "longvideobench/val",
+    "videommlu_caption": "videommlu_caption/cap",
+    "got10k": "got10k/val",
+    "refcocop_testB": "refcoco+/testB",
+    "mevis": "mevis/val",
+}
+
+
+@pytest.mark.parametrize("task", sorted(_READ))
+def test_readers_ask_what_training_records_ask(suite: Path, task: str) -> None:
+    from onethinker_eval.benchmarks import catalogue
+    from onethinker_eval.readers import load
+
+    twin = next(twin for twin in TWINS if twin.label == _READ[task])
+    asks = [twin.form(ask) for group in drawn(twin.label) for ask in group.asks]
+    (found,) = [item for item in catalogue().tasks.values() if item.name == task]
+    records = load(found, suite)
+    assert [(r.question, r.problem_type, list(r.options)) for r in records] == [
+        (ask.question, ask.problem_type, list(ask.options)) for ask in asks
+    ]
