@@ -56,7 +56,11 @@ def _build() -> typer.Typer:
     add("doctor", catalogue_commands.doctor)
     demo = _group(help="Make the demo suite: small images and videos with exact truth.")
     _adder(demo)("make", data_commands.demo_make)
+    data = _group(help="Check benchmark data, and say where to get it.")
+    _adder(data)("check", data_commands.check)
+    _adder(data)("where", data_commands.where)
     root.add_typer(demo, name="demo", short_help="Make the demo suite, e.g. demo make DIR.")
+    root.add_typer(data, name="data", short_help="Check benchmark data; say where to get it.")
     return root
 
 

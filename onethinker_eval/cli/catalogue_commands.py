@@ -13,7 +13,7 @@ from onethinker_eval.cli.terminal import Terminal
 if TYPE_CHECKING:
     from onethinker_eval.benchmarks import Benchmark, Task
 
-__all__ = ["doctor", "models", "tasks"]
+__all__ = ["IncludePath", "JsonFlag", "data_root", "doctor", "models", "tasks"]
 
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 IncludePath = Annotated[

@@ -94,6 +94,15 @@ def evaluate(
             rich_help_panel=_HOW,
         ),
     ] = None,
+    prompts: Annotated[
+        str | None,
+        typer.Option(
+            "--prompts",
+            metavar="NAME|FILE",
+            help="Prompt profile: onethinker, native, plain, a YAML or Python file.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -147,6 +156,7 @@ def evaluate(
         limit=limit,
         batch_size=batch_size,
         gen_kwargs=gen_kwargs or "",
+        prompt=prompts or "",
         device=device,
         output=output,
         run=run or "",
