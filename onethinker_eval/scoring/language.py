@@ -62,7 +62,8 @@ def reads_text(case: Case) -> bool:
     Raises `UsageError` for an unknown rule.
     """
     rule = case.choice_rule
-    if rule in ("", "exact") or case.protocol == "repaired":
+    # an open question has no letter to repair: every protocol reads it by the benchmark's rule
+    if rule in ("", "exact") or (case.protocol == "repaired" and case.options):
         return False
     if rule not in CHOICE_RULES:
         raise unknown_name("choice rule", rule, CHOICE_RULES)
