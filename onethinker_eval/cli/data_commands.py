@@ -128,8 +128,8 @@ def _print_report(report: Report, terminal: Terminal) -> None:
         message = finding.message.removeprefix(f"{finding.task}: ")
         about = f"{finding.task}: {finding.kind}: {message}"
         print(f"{finding.severity}: {about}" + (f" ({where})" if where else ""))
-    for (task, kind), count in hidden.items():
-        print(f"{task}: {kind}: {count} more (--verbose or --json shows all)")
+    for (name, kind), count in hidden.items():
+        print(f"{name}: {kind}: {count} more (--verbose or --json shows all)")
 
 
 def where(
