@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from onethinker_eval.harness.progress import Ticker
     from onethinker_eval.harness.run_folder import RunFolder
     from onethinker_eval.harness.settings import Settings
-    from onethinker_eval.rescoring import MetricRow
+    from onethinker_eval.rescoring import MetricRow, Rescored
 
 __all__ = ["Failure", "RunResult", "failures_of", "finish_run"]
 
@@ -33,8 +33,9 @@ class Failure:
 class RunResult:
     """The end of a run.
 
-    `generated` and `reused` count samples answered in this session and before it. `metrics` are
-    the rows of metrics.csv; empty on ranks other than the first.
+    `generated` and `reused` count samples answered in this session and before it. `failures` are
+    samples without a reply; `unscored` says, a line a task, why replies that are there have no
+    score. `metrics` are the rows of metrics.csv; empty on ranks other than the first.
     """
 
     folder: Path
@@ -42,11 +43,12 @@ class RunResult:
     reused: int
     failures: tuple[Failure, ...] = ()
     metrics: tuple[MetricRow, ...] = ()
+    unscored: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """0 when every sample was scored, 1 when some failed."""
-        return 1 if self.failures else 0
+        return 1 if self.failures or self.unscored else 0
 
 
 def failures_of(folder: Path, tasks: Sequence[Task]) -> tuple[Failure, ...]:
@@ -77,4 +79,26 @@ def finish_run(
     write_leaderboards(folder.path, scored.rows)
     folder.finish({"generated": ticker.generated, "reused": ticker.reused, "failed": len(failures)})
     ticker.say("done", "")
-    return RunResult(folder.path, ticker.generated, ticker.reused, failures, scored.rows)
+    return RunResult(
+        folder.path,
+        ticker.generated,
+        ticker.reused,
+        failures,
+        scored.rows,
+        tuple(_unscored(scored, failures, {task.id for task in tasks})),
+    )
+
+
+def _unscored(scored: Rescored, failures: Sequence[Failure], tasks: set[str]) -> Iterator[str]:
+    """Yield a line for each reason, other than no reply, that kept samples from a score."""
+    kinds = {failure.kind for failure in failures}
+    for task in scored.tasks:
+        if task.plan.task not in tasks:
+            continue
+        found: dict[str, int] = {}
+        for reasons in task.reasons.values():
+            for (outcome, reason), count in reasons.items():
+                if outcome == "failed" and reason not in kinds:
+                    found[reason] = max(count, found.get(reason, 0))
+        for reason, count in found.items():
+            yield f"{task.plan.task}: {count} without a score: {reason}"
