@@ -96,16 +96,16 @@ def _refuse(value: list[Any]) -> Box:
 
 
 def _strict(text: str, context: Context = NO_CONTEXT) -> Box:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if type(obj) is dict and len(obj) == 1 and "boxes" in obj:
         return strict_box(obj["boxes"])
-    raise UnreadableError("wrong_schema" if text else "empty")
+    raise UnreadableError("wrong_schema")
 
 
 def _official(text: str, context: Context, notes: list[str]) -> Box:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict) or "boxes" not in obj:
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 1:
         notes.append("extra_keys")
     return strict_box(obj["boxes"])
@@ -122,9 +122,9 @@ def paper_box(value: Any, notes: list[str]) -> Box:
 
 
 def _paper(text: str, context: Context, notes: list[str]) -> Box:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict) or "boxes" not in obj:
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 1:
         notes.append("extra_keys")
     return paper_box(obj["boxes"], notes)

@@ -209,8 +209,11 @@ def peel(text: str, notes: list[str]) -> str:
         if _PAIRS.get(text[0]) == text[-1] and _is_one_group(text):
             note(notes, "code_fence" if text[0] == "`" else "markdown")
             text = text[1:-1]
-        elif text[-1] in ".,;:!。" or text[-2:] == "**":
+        elif text[-1] in ".,;:!。":
             text = text[:-1]
+            note(notes, "markdown")
+        elif text.endswith("**"):
+            text = text[:-2]
             note(notes, "markdown")
         elif text[0] in "#*•" and text[1:2] in (" ", "#", "*"):
             text = text[1:]

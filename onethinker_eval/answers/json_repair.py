@@ -178,7 +178,7 @@ class _Reader:
             return self.sequence(depth)
         if char in ('"', "'"):
             return self.string(char)
-        return self.bare(",]})\n")
+        return self.bare(",;]})\n")
 
     def mapping(self, depth: int) -> Any:
         self.at += 1
@@ -300,6 +300,8 @@ class _Reader:
         text, start = self.text, self.at
         stop = start
         while stop < len(text) and text[stop] not in ends:
+            if text[stop] == "/" and text[stop + 1 : stop + 2] in ("/", "*"):
+                break
             stop += 1
             if stop - start > 200:
                 break

@@ -21,7 +21,7 @@ _CUED = re.compile(
 )
 _FINAL = re.compile(r"(?i:final\s{1,4}answer)")
 _LEADING = re.compile(
-    r"[\[(*]{0,3}([A-Za-z])\s{0,2}(?:[.)\]:：、,]|\s[-–—]|\*\*|\s(?=(?:because|since|as|is)\b))\s{0,4}",
+    r"[\[(*]{0,3}([A-Za-z])\s{0,2}(?:[.)\]:：、,]|(?<=\n)|\s[-–—]|\*\*|\s(?=(?:because|since|as|is)\b))\s{0,4}",
     re.DOTALL,
 )
 _ALONE = re.compile(r"(?<![A-Za-z0-9'’])([A-Z])(?![A-Za-z0-9'’])")
@@ -34,8 +34,6 @@ _NEGATED = re.compile(
 _LETTER_COMMAND = re.compile(r"\\[a-zA-Z]{3,12}\s?\{")
 _WORDS = re.compile(r"\w+")
 _ARTICLE = re.compile(r"\s[a-z]")
-_CIRCLED = {0x24B6 + i: letter for i, letter in enumerate(ascii_uppercase)}
-_CIRCLED.update({0x24D0 + i: letter for i, letter in enumerate(ascii_uppercase)})
 _SCALAR_KEYS = ("answer", "option", "choice", "letter", "final_answer", "label", "result")
 
 
@@ -66,8 +64,6 @@ def _allowed(context: Context) -> str:
 
 
 def _strict(text: str, context: Context = NO_CONTEXT) -> str:
-    if not text:
-        raise UnreadableError("empty")
     if len(text) != 1 or not "A" <= text <= "Z":
         raise UnreadableError("wrong_schema")
     if context.options and text not in option_texts(context.options):
@@ -77,8 +73,6 @@ def _strict(text: str, context: Context = NO_CONTEXT) -> str:
 
 def _paper(text: str, context: Context, notes: list[str]) -> str:
     """The first character, in upper case."""
-    if not text:
-        raise UnreadableError("empty")
     letter = text[0].upper()
     if len(letter) != 1 or not "A" <= letter <= "Z":
         raise UnreadableError("wrong_schema")
@@ -93,8 +87,6 @@ def _paper(text: str, context: Context, notes: list[str]) -> str:
 
 def _official(text: str, context: Context, notes: list[str]) -> str:
     """The letter when the text is plainly one, else the text for the benchmark's own rule."""
-    if not text:
-        raise UnreadableError("empty")
     bare = text.strip(" .()[]{},:;!*#\n\t")
     if len(bare) == 1 and "A" <= bare <= "Z":
         if bare != text:
@@ -106,11 +98,6 @@ def _official(text: str, context: Context, notes: list[str]) -> str:
 
 def _repaired(text: str, context: Context, notes: list[str]) -> str:
     plain = normalise(text, notes)
-    if not plain.isascii():
-        circled = plain.translate(_CIRCLED)
-        if circled != plain:
-            plain = circled
-            notes.append("unicode_marks")
     if "\\boxed" in plain:
         inner = boxed(plain)
         if inner:
@@ -162,8 +149,11 @@ def _read(text: str, context: Context, notes: list[str]) -> str:
     if len(exact) == 1:
         notes.append("option_text")
         return exact[0]
-    cued = {match[1] for match in _CUED.finditer(text)}
-    if len(cued) == 1 and not _SEVERAL.search(text):
+    cues = list(_CUED.finditer(text))
+    cued = {match[1] for match in cues}
+    if any(_SEVERAL.match(text, match.start(1)) for match in cues):
+        raise UnreadableError("ambiguous")
+    if len(cued) == 1:
         notes.append("answer_cue")
         return cued.pop()
     if len(cued) > 1:

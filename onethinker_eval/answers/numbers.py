@@ -54,8 +54,6 @@ _EQUALS = re.compile(r"=|≈|≃|\\approx")
 
 
 def _strict(text: str, context: Context = NO_CONTEXT) -> float:
-    if not text:
-        raise UnreadableError("empty")
     return plain_number(text)
 
 
@@ -65,8 +63,6 @@ def _official(text: str, context: Context, notes: list[str]) -> float:
 
 def _paper(text: str, context: Context, notes: list[str]) -> float:
     """What float() makes of the text once its commas are gone."""
-    if not text:
-        raise UnreadableError("empty")
     try:
         value = float(text.replace(",", ""))
     except ValueError:

@@ -200,7 +200,7 @@ def seconds_value(text: str, notes: list[str]) -> float:
         (12.5, 120.0)
     """
     text = text.strip()
-    if text.startswith("-"):
+    if text.startswith("-") and text[1:].lstrip()[:1].isdigit():
         raise UnreadableError("out_of_range")
     try:
         return plain_number(text)

@@ -102,16 +102,16 @@ def _from_fields(obj: dict[str, Any], video: bool) -> SegmentationPrompt:
 
 
 def _strict(text: str, context: Context = NO_CONTEXT, *, video: bool) -> SegmentationPrompt:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if type(obj) is not dict or len(obj) != 3 + video:
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     return _from_fields(obj, video)
 
 
 def _official(text: str, context: Context, notes: list[str], *, video: bool) -> SegmentationPrompt:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict):
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 3 + video:
         notes.append("extra_keys")
     return _from_fields(obj, video)
@@ -123,9 +123,9 @@ def _paper(text: str, context: Context, notes: list[str], *, video: bool) -> Seg
     Their arithmetic fails on strings, NaN and infinity; corners are put in order; entries that
     are no pair are left out; a time that float() refuses is 0.
     """
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict):
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 3 + video:
         notes.append("extra_keys")
     given = obj.get("boxes")
@@ -273,7 +273,7 @@ def _from_object(obj: Any, notes: list[str], *, video: bool) -> SegmentationProm
 
 
 def _no_prose(text: str, context: Context, notes: list[str]) -> SegmentationPrompt:
-    raise UnreadableError("truncated" if context.cut else "wrong_schema" if text else "empty")
+    raise UnreadableError("truncated" if context.cut else "wrong_schema")
 
 
 def _repaired(text: str, context: Context, notes: list[str], *, video: bool) -> SegmentationPrompt:

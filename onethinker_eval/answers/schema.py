@@ -37,8 +37,8 @@ Reader = Callable[[str, Context, list[str]], Any]
 class Schema(NamedTuple):
     """The readers of one problem type.
 
-    Each takes the answer's text, the context and a list for the names of repairs, returns the
-    value and raises `UnreadableError` with a failure code. `strict` makes no repair.
+    Each takes the answer's text (never empty), the context and a list for the names of repairs,
+    returns the value and raises `UnreadableError` with a failure code. `strict` makes no repair.
     """
 
     strict: Callable[[str, Context], Any]

@@ -88,16 +88,16 @@ def _ordered(start: float, end: float) -> Span:
 
 
 def _strict(text: str, context: Context = NO_CONTEXT) -> Span:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if type(obj) is dict and len(obj) == 1 and "time" in obj:
         return strict_span(obj["time"])
-    raise UnreadableError("wrong_schema" if text else "empty")
+    raise UnreadableError("wrong_schema")
 
 
 def _official(text: str, context: Context, notes: list[str]) -> Span:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict) or "time" not in obj:
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 1:
         notes.append("extra_keys")
     return strict_span(obj["time"])
@@ -140,9 +140,9 @@ def paper_span(value: Any, notes: list[str]) -> Span:
 
 
 def _paper(text: str, context: Context, notes: list[str]) -> Span:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict) or "time" not in obj:
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 1:
         notes.append("extra_keys")
     return paper_span(obj["time"], notes)

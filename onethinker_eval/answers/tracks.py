@@ -66,10 +66,10 @@ def _canonical(key: str) -> int:
 
 
 def _strict_track(text: str, context: Context = NO_CONTEXT) -> dict[int, Box]:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     boxes = obj["boxes"] if type(obj) is dict and len(obj) == 1 and "boxes" in obj else None
     if type(boxes) is not dict:
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if not boxes:
         raise UnreadableError("empty")
     try:
@@ -79,9 +79,9 @@ def _strict_track(text: str, context: Context = NO_CONTEXT) -> dict[int, Box]:
 
 
 def _strict_tube(text: str, context: Context = NO_CONTEXT) -> Tube:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if type(obj) is not dict or len(obj) != 2 or "time" not in obj or "boxes" not in obj:
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     span = strict_span(obj["time"])
     boxes = obj["boxes"]
     if type(boxes) is not dict:
@@ -141,9 +141,9 @@ def _official_key(key: str, notes: list[str]) -> int:
 
 
 def _official_track(text: str, context: Context, notes: list[str]) -> dict[int, Box]:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict) or not isinstance(obj.get("boxes"), dict):
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 1:
         notes.append("extra_keys")
     if not obj["boxes"]:
@@ -152,9 +152,9 @@ def _official_track(text: str, context: Context, notes: list[str]) -> dict[int, 
 
 
 def _official_tube(text: str, context: Context, notes: list[str]) -> Tube:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict) or "time" not in obj or not isinstance(obj.get("boxes"), dict):
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 2:
         notes.append("extra_keys")
     span = strict_span(obj["time"])
@@ -180,9 +180,9 @@ def _paper_boxes(boxes: dict[str, Any], notes: list[str]) -> dict[int, Box]:
 
 
 def _paper_track(text: str, context: Context, notes: list[str]) -> dict[int, Box]:
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict) or not isinstance(obj.get("boxes"), dict):
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 1:
         notes.append("extra_keys")
     boxes = _paper_boxes(obj["boxes"], notes)
@@ -195,9 +195,9 @@ def _paper_track(text: str, context: Context, notes: list[str]) -> dict[int, Box
 
 def _paper_tube(text: str, context: Context, notes: list[str]) -> Tube:
     """Span and boxes each count for half, so either may be unreadable on its own."""
-    obj = strict_json(text) if text else None
+    obj = strict_json(text)
     if not isinstance(obj, dict):
-        raise UnreadableError("wrong_schema" if text else "empty")
+        raise UnreadableError("wrong_schema")
     if len(obj) > 2:
         notes.append("extra_keys")
     given = obj.get("boxes")

@@ -117,7 +117,8 @@ def boxes(value: Any, kind: str) -> list[Any]:
 
 def check(answer: Answer, kind: str, rule: str) -> None:
     """Everything that holds for any reply at all."""
-    assert set(answer.repairs) <= set(REPAIRS)
+    seen = (kind, rule, answer)
+    assert set(answer.repairs) <= set(REPAIRS), seen
     assert len(set(answer.repairs)) == len(answer.repairs)
     if answer.reading == "failed":
         assert answer.value is None
@@ -126,7 +127,7 @@ def check(answer: Answer, kind: str, rule: str) -> None:
         return
     assert answer.failure is None
     assert answer.value is not None
-    assert (answer.reading == "strict") == (not answer.repairs)
+    assert (answer.reading == "strict") == (not answer.repairs), seen
     value = answer.value
     if kind in ("math", "ocr", "multiple choice"):
         assert isinstance(value, str)
@@ -162,7 +163,10 @@ def run(count: int, seed: int) -> dict[str, float]:
             strict = None
             for rule in RULES:
                 answer = parse(reply, kind, data_type=data_type, options=OPTIONS, rule=rule)
-                check(answer, kind, rule)
+                try:
+                    check(answer, kind, rule)
+                except AssertionError as error:
+                    raise AssertionError(reply) from error
                 if rule == "official" and answer.reading == "strict":
                     strict = answer.value
                 if rule == "repaired" and strict is not None:
