@@ -266,7 +266,11 @@ _VIDEOS = (
         ("videomme",),
         "test",
         "video_qa",
-        (video_qa.clips((6, 9), 4), video_qa.clips((14, 18), 4), video_qa.clips((24, 30), 4)),
+        (
+            video_qa.clips((6, 9), 4, category="short"),
+            video_qa.clips((14, 18), 4, category="medium"),
+            video_qa.clips((24, 30), 4, category="long"),
+        ),
         released("videomme", "VideoMME"),
         12,
         _CLIP,

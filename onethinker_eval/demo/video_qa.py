@@ -17,9 +17,17 @@ from onethinker_eval.demo.queries import Query, as_choice, as_number
 __all__ = ["clips", "lesson_tracks", "math_lessons"]
 
 
-def clips(seconds: tuple[int, int], options: int, names: Sequence[str] | None = None) -> Family:
-    """Return a family of clips (length in seconds, both ends) with choices of `options`."""
-    return partial(_clip, seconds=seconds, options=options, names=names)
+def clips(
+    seconds: tuple[int, int],
+    options: int,
+    names: Sequence[str] | None = None,
+    category: str = "",
+) -> Family:
+    """Return a family of clips (length in seconds, both ends) with choices of `options`.
+
+    `names` choose among `CLIP_QUERIES`; `category` is written into the records.
+    """
+    return partial(_clip, seconds=seconds, options=options, names=names, category=category)
 
 
 def _clip(
@@ -29,6 +37,7 @@ def _clip(
     seconds: tuple[int, int],
     options: int,
     names: Sequence[str] | None,
+    category: str,
 ) -> Group:
     for attempt in range(100):
         source = dice.fork("clip", attempt)
@@ -36,7 +45,8 @@ def _clip(
         made = [q for q in clip_queries(source, line, names) if len(q.wrong) >= options - 1]
         if enough(len(made), setting.asks, attempt):
             asks = [as_choice(source, q, "video_qa", options) for q in made[: setting.asks]]
-            return Group(line.scene, tuple(asks))
+            facts = {"category": category} if category else {}
+            return Group(line.scene, tuple(replace(ask, facts=facts) for ask in asks))
     raise RuntimeError("no clip with enough clear questions in 100 tries; allow more objects")
 
 

@@ -81,7 +81,7 @@ def onethinker_record(
     if picture.fps:
         record["fps"] = picture.fps
         record["duration"] = picture.frame_count / picture.fps
-    for name in ("segmentation_output", "track"):
+    for name in ("segmentation_output", "track", "category"):
         if name in ask.facts:
             record[name] = ask.facts[name]
     return record
