@@ -27,6 +27,8 @@ __all__ = ["CURVE_BINS", "Pooled", "frame_overlaps", "pool", "rect_iou"]
 CURVE_BINS = 101
 """Number of thresholds of the success curve."""
 
+_EPSILON = 2.0**-52  # of double precision
+
 
 class Pooled(NamedTuple):
     """Numbers over pooled frames: AO and SR in 0..1, the success curve, the frame count."""
@@ -62,7 +64,7 @@ def rect_iou(
         high = np.minimum(left[:, :2] + left[:, 2:], right[:, :2] + right[:, 2:])
         shared = np.prod(np.maximum(high - low, 0), axis=1)
         union = np.prod(left[:, 2:], axis=1) + np.prod(right[:, 2:], axis=1) - shared
-        values: NDArray[np.float64] = np.clip(shared / (union + np.finfo(float).eps), 0.0, 1.0)
+        values: NDArray[np.float64] = shared / (union + _EPSILON)
     values[np.isnan(values)] = 0.0
     return values
 
@@ -132,8 +134,8 @@ def _as_rects(value: ArrayLike | Sequence[Sequence[float]]) -> NDArray[np.float6
 
 
 def _clip(rects: NDArray[np.float64], image_size: tuple[float, float]) -> NDArray[np.float64]:
+    """The part of each box inside the image; its size is negative where there is none."""
     import numpy as np
 
-    limit = np.asarray(image_size, dtype=np.float64)
-    corner = np.clip(rects[:, :2], 0, limit)
-    return np.hstack([corner, np.clip(rects[:, 2:], 0, limit - corner)])
+    corner = np.maximum(rects[:, :2], 0)
+    return np.hstack([corner, np.minimum(rects[:, 2:], np.asarray(image_size) - corner)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -66,6 +67,24 @@ def test_arrays_broadcast() -> None:
     assert table.shape == (3, 3)
     assert table.tolist() == boxes.pairwise_iou(many, many).tolist()
     assert many.tolist() == [[0, 0, 10, 10], [0, 0, 10, 5], [20, 20, 30, 30]]
+
+
+def test_small_types_do_not_overflow_and_nothing_warns() -> None:
+    many = np.array([[0, 0, 200, 200], [100, 0, 250, 250]], np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert boxes.iou(many, many[::-1]).tolist() == [20000 / 57500] * 2
+        assert boxes.iou(np.zeros(4), np.zeros(4)) == 0.0
+        assert boxes.iou(np.array([0, 0, INF, INF]), np.array([-INF, 0, INF, NAN])) == 0.0
+
+
+def test_tables_larger_than_one_chunk() -> None:
+    rows = [(float(k), 0.0, float(k) + 10.0, 10.0) for k in range(200)]
+    boxes.pairwise_iou(rows[::-1], rows)  # memory used again must not pass for a result
+    table = boxes.pairwise_iou(rows, rows)
+    assert table.tolist() == [[boxes.iou(a, b) for b in rows] for a in rows]
+    long = boxes.pairwise_iou(rows * 20, rows[:1])
+    assert long[:, 0].tolist() == [boxes.iou(a, rows[0]) for a in rows] * 20
 
 
 def test_empty_batches() -> None:

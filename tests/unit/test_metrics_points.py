@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -80,7 +81,9 @@ def test_coordinates_that_are_not_finite(bad: float, count: int) -> None:
         b[-1][axis] = bad
         assert points.matched_distance(a, b) == points.matched_distance(b, a) == INF
         assert points.similarity(a, b) == 0.0
-        with pytest.raises(ValueError, match="finite coordinates, got a NaN"):
+        with pytest.raises(
+            ValueError, match=r"^expected finite coordinates, got a NaN or infinite one$"
+        ):
             points.match(a, b)
 
 
@@ -97,7 +100,7 @@ def test_gaussian() -> None:
     assert kernels.gaussian(INF, 1.0) == kernels.gaussian(NAN, 1.0) == 0.0
     assert kernels.gaussian(1e200, 1.0) == 0.0
     values = kernels.gaussian(np.array([0.0, 50.0, INF, NAN, 1e200]), 50.0)
-    assert values.tolist() == [1.0, math.exp(-0.5), 0.0, 0.0, 0.0]
+    assert values == pytest.approx([1.0, math.exp(-0.5), 0.0, 0.0, 0.0], rel=1e-15)
 
 
 def test_laplace() -> None:
@@ -106,7 +109,17 @@ def test_laplace() -> None:
     assert kernels.laplace(4.0, 2.0) == pytest.approx(0.1353352832366127, rel=1e-15)
     assert kernels.laplace(INF, 1.0) == kernels.laplace(NAN, 1.0) == 0.0
     values = kernels.laplace(np.array([0.0, 2.0, -2.0, INF, NAN]), 2.0)
-    assert values.tolist() == [1.0, math.exp(-1.0), math.exp(-1.0), 0.0, 0.0]
+    assert values == pytest.approx([1.0, math.exp(-1), math.exp(-1), 0.0, 0.0], rel=1e-15)
+
+
+def test_kernels_of_arrays_are_double_precision_and_never_warn() -> None:
+    far = np.array([3e38, 1.0], np.float32)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for kernel in (kernels.gaussian, kernels.laplace):
+            assert kernel(far, 2.0).dtype == np.float64
+            assert kernel(far, 2.0)[1] == pytest.approx(kernel(1.0, 2.0), rel=1e-15)
+            assert kernel(np.array([1e300, INF, NAN]), 2.0).tolist() == [0.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0, NAN])

@@ -75,7 +75,22 @@ def test_columns_of_a_window() -> None:
             assert np.array_equal(runs.columns(left, right), mask[:, left:right].T)
 
 
+def test_runs_of_length_zero() -> None:
+    for counts, flips in (
+        ([2, 0, 4], []),
+        ([6, 0], []),
+        ([6, 0, 0], []),
+        ([0, 6], [0, 6]),
+        ([0, 0, 0, 6], [0, 6]),
+        ([0, 2, 0, 4], [0, 6]),
+        ([0, 2, 0, 1, 3], [0, 3]),
+    ):
+        assert rle.read({"size": [2, 3], "counts": counts}).flips.tolist() == flips
+
+
 def test_any_nonzero_value_is_foreground() -> None:
+    labels = np.array([[0, 3, 1], [2, 1, 0]])
+    assert rle.from_mask(labels).flips.tolist() == [1, 5]
     assert rle.from_mask(MASK.astype(np.float32) * -2).area == 3
     assert rle.from_mask(MASK.astype(np.uint8) * 255).area == 3
     assert rle.from_mask(MASK.tolist()).area == 3
@@ -97,7 +112,10 @@ def test_any_nonzero_value_is_foreground() -> None:
         ({"size": [2, 3.0], "counts": [6]}, "size: expected two whole numbers above 0"),
         ({"size": [True, 6], "counts": [6]}, "size: expected two whole numbers above 0"),
         ({"size": [0, 3], "counts": []}, "size: expected two whole numbers above 0"),
-        ({"size": [3, 0], "counts": []}, "size: expected two whole numbers above 0"),
+        (
+            {"size": [3, 0], "counts": []},
+            r"^size: expected two whole numbers above 0, got \[3, 0\]$",
+        ),
         ({"size": [-2, -3], "counts": [6]}, "size: expected two whole numbers above 0"),
         (
             {"size": [1 << 15, 1 << 14], "counts": [6]},
@@ -115,12 +133,15 @@ def test_any_nonzero_value_is_foreground() -> None:
         ({"size": [2, 3], "counts": [True, 5]}, "whole numbers from 0 to 6"),
         ({"size": [2, 3], "counts": ["6"]}, "whole numbers from 0 to 6"),
         ({"size": [2, 3], "counts": [math.nan]}, "whole numbers from 0 to 6"),
-        ({"size": [2, 3], "counts": "1é"}, "characters '0' to 'o', got non-ASCII text"),
-        ({"size": [2, 3], "counts": "1/2"}, "counts: expected characters '0' to 'o'"),
-        ({"size": [2, 3], "counts": "1p2"}, "counts: expected characters '0' to 'o'"),
-        ({"size": [2, 3], "counts": b"1\xff"}, "counts: expected characters '0' to 'o'"),
-        ({"size": [2, 3], "counts": "13P"}, "the string ends inside a number"),
-        ({"size": [2, 3], "counts": "PPPPPP1"}, "a number is too long"),
+        (
+            {"size": [2, 3], "counts": "1é"},
+            "^counts: expected characters '0' to 'o', got non-ASCII text$",
+        ),
+        ({"size": [2, 3], "counts": "1/2"}, "^counts: expected characters '0' to 'o'$"),
+        ({"size": [2, 3], "counts": "1p2"}, "^counts: expected characters '0' to 'o'$"),
+        ({"size": [2, 3], "counts": b"1\xff"}, "^counts: expected characters '0' to 'o'$"),
+        ({"size": [2, 3], "counts": "13P"}, "^counts: the string ends inside a number$"),
+        ({"size": [2, 3], "counts": "PPPPPP1"}, "^counts: a number is too long$"),
         ({"size": [2, 3], "counts": "7"}, "a run is longer than the 6 pixels"),
         ({"size": [2, 3], "counts": "1O"}, "a run is negative or longer"),
         ({"size": [2, 3], "counts": "1136"}, "a run is negative or longer"),
@@ -167,13 +188,13 @@ def test_polygons_are_joined() -> None:
 @pytest.mark.parametrize(
     ("polygons", "message"),
     [
-        ([], "at least one polygon"),
+        ([], "^expected a list of at least one polygon$"),
         (None, "at least one polygon"),
         (["0000"], "three corners or more"),
         ([[0, 0, 1, 1]], r"three corners or more, got shape \(4,\)"),
         ([[0, 0, 1, 1, 2, 2, 3]], r"three corners or more, got shape \(7,\)"),
         ([[[0, 0], [1, 1], [2, 2]]], r"three corners or more, got shape \(3, 2\)"),
-        ([[0, 0, 1, 1, 2, "x"]], "flat list of numbers"),
+        ([[0, 0, 1, 1, 2, "x"]], "^polygon: expected a flat list of numbers$"),
         ([[0, 0, 1, 1, 2, [3]]], "flat list of numbers"),
         ([[0, 0, 1, 1, 2, 10**400]], "flat list of numbers"),
         ([[0, 0, 1, 1, 2, None]], "finite coordinates"),
@@ -188,6 +209,14 @@ def test_polygons_are_joined() -> None:
 def test_polygons_that_are_refused(polygons: object, message: str) -> None:
     with pytest.raises(rle.RleError, match=message):
         rle.from_polygons(polygons, 4, 8)  # type: ignore[arg-type]
+
+
+def test_the_longest_outline_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    square = [0, 0, 2, 0, 2, 2, 0, 2]
+    monkeypatch.setattr(rle, "_MAX_PERIMETER", 8)
+    assert rle.from_polygons([square], 4, 4).area == 4
+    with pytest.raises(rle.RleError, match="at most 8 pixels of outline, got 16"):
+        rle.from_polygons([square, square], 4, 4)
 
 
 def test_polygons_need_a_size() -> None:

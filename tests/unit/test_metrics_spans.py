@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -48,6 +49,16 @@ def test_arrays_broadcast() -> None:
     assert spans.tiou((0, 10), many).tolist() == [1.0, 1 / 3]
 
 
+def test_small_types_do_not_overflow_and_nothing_warns() -> None:
+    days = np.array([[0, 200], [100, 250]], np.uint8)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert spans.tiou(days, days[::-1]).tolist() == [0.4, 0.4]
+        assert spans.tiou(days.astype(np.int8), days)[0] == 0.0  # 200 reads as -56 there
+        assert spans.tiou(np.zeros(2), np.zeros(2)) == 0.0
+        assert spans.tiou(np.array([-INF, INF]), np.array([INF, INF])) == 0.0
+
+
 @pytest.mark.parametrize("bad", [(), (1,), (1, 2, 3)])
 def test_a_sequence_without_two_numbers_is_refused(bad: tuple[float, ...]) -> None:
     with pytest.raises(ValueError, match="unpack"):
@@ -69,6 +80,7 @@ def test_recall_has_two_rules() -> None:
     assert [recall.count_hits(scores, t, strict=True) for t in (0.3, 0.5, 0.7)] == [2, 1, 0]
     assert recall.recall_at(scores, 0.5) == 0.4
     assert recall.recall_at(iter(scores), 0.5, strict=True) == 0.2
+    assert recall.is_hit(0.5, 0.5)
     assert not recall.is_hit(math.nan, 0.0)
     assert not recall.is_hit(math.nan, 0.0, strict=True)
 
@@ -80,5 +92,8 @@ def test_recall_has_no_tolerance() -> None:
 
 
 def test_recall_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least one score, got none"):
+    with pytest.raises(
+        ValueError,
+        match=r"^expected at least one score, got none: a recall of nothing is undefined$",
+    ):
         recall.recall_at([], 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -50,7 +51,9 @@ def test_empty_truth() -> None:
         assert metric({1: FULL}, {}) == 0.0
     assert tracks.viou_union({}, {}) == 0.0
     for metric in (tracks.average_overlap, tracks.success):
-        with pytest.raises(ValueError, match="at least one box, got an empty one"):
+        with pytest.raises(
+            ValueError, match=r"^expected a true track with at least one box, got an empty one$"
+        ):
             metric({1: FULL}, {})
 
 
@@ -83,6 +86,8 @@ def test_tubes_need_both_boxes() -> None:
     assert tracks.viou_spans(boxes, half, (0, 10), (0, 10), range(10)) == 0.25
     assert tracks.viou_spans(boxes, boxes, (0, 10), (0, 10), [0, 5]) == 1.0
     assert tracks.viou_spans(boxes, boxes, (2, 4), (6, 8), range(10)) == 0.0
+    assert tracks.viou_spans(boxes, boxes, (3, 4), (3, 4), range(10)) == 1.0
+    assert tracks.viou_spans(boxes, boxes, (3, 4), (3, 4), []) == 0.0
 
 
 class TestGot10k:
@@ -97,6 +102,10 @@ class TestGot10k:
         assert got10k.rect_iou(left, [[0.0, 0.0, 60.0, 50.0]], self.SIZE) == pytest.approx(1.0)
         negative = [[10.0, 10.0, -5.0, 5.0]]
         assert got10k.rect_iou(negative, negative, self.SIZE).tolist() == [0.0]
+        assert got10k.rect_iou(negative, [[0.0, 0.0, 50.0, 50.0]]).tolist() == [0.0]
+        outside = [[150.0, 60.0, 10.0, 10.0]]
+        assert got10k.rect_iou(outside, outside, self.SIZE).tolist() == [0.0]
+        assert got10k.rect_iou(outside, [[120.0, 55.0, 60.0, 60.0]], self.SIZE).tolist() == [0.0]
 
     def test_arguments_stay_as_they_are(self) -> None:
         boxes = np.array([[-5.0, -5.0, 500.0, 500.0]])
@@ -107,6 +116,22 @@ class TestGot10k:
         nothing = [[0.0, 0.0, 0.0, 0.0]]
         assert got10k.rect_iou(nothing, nothing).tolist() == [0.0]
         assert got10k.rect_iou([[math.nan, 0, 5, 5]], [[0, 0, 5, 5]], self.SIZE).tolist() == [0.0]
+
+    def test_the_epsilon_shows_in_the_smallest_boxes(self) -> None:
+        dot = [[0.0, 0.0, 2.0**-26, 2.0**-26]]  # its area is the machine epsilon
+        assert got10k.rect_iou(dot, dot).tolist() == [0.5]
+
+    def test_small_types_do_not_overflow_and_nothing_warns(self) -> None:
+        boxes = np.array([[0, 0, 200, 200], [100, 100, 200, 200]], np.uint8)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert got10k.rect_iou(boxes, boxes[::-1]) == pytest.approx([1 / 7, 1 / 7])
+            assert got10k.rect_iou(boxes, boxes, (100, 50))[0] == pytest.approx(1.0)
+            got10k.rect_iou([[math.inf, 0, 5, 5]], [[math.inf, 0, math.inf, 5]], self.SIZE)
+            got10k.rect_iou([[0, 0, math.inf, 0]], [[0, 0, math.inf, 0]])
+        third = np.array([1 / 3], np.float32)
+        assert got10k.pool([third, [1.0]]).ao == (float(third[0]) + 1.0) / 2
+        assert isinstance(got10k.pool([np.array([0.1], np.float16)]).ao, float)
 
     def test_first_and_invisible_frames_are_left_out(self) -> None:
         truth = np.array([[0.0, 0.0, 10.0, 10.0]] * 4)
@@ -128,7 +153,9 @@ class TestGot10k:
         assert pooled.curve[99:] == (0.25, 0.0)
 
     def test_errors(self) -> None:
-        with pytest.raises(ValueError, match="one visible frame after frame 0, got none"):
+        with pytest.raises(
+            ValueError, match=r"^expected at least one visible frame after frame 0, got none$"
+        ):
             got10k.pool([])
         with pytest.raises(ValueError, match="got none"):
             got10k.pool([[], []])
