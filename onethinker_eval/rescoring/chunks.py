@@ -21,7 +21,7 @@ from onethinker_eval.errors import DataError
 from onethinker_eval.rescoring.plan import Plan
 from onethinker_eval.rescoring.sample import score_line
 from onethinker_eval.rescoring.tally import Belonging, Tally, tally
-from onethinker_eval.scoring.result import Score
+from onethinker_eval.scoring.result import PROTOCOLS, Score
 
 __all__ = ["CHUNK_BYTES", "Chunk", "ChunkResult", "Job", "byte_ranges", "run_job"]
 
@@ -32,6 +32,7 @@ CHUNK_BYTES = 8 << 20
 _MOST_CHUNKS = 256
 """More chunks than this would be too many files to merge; larger journals get larger chunks."""
 
+_KEYS: dict[str, bytes] = {protocol: f',"{protocol}":'.encode() for protocol in PROTOCOLS}
 _FIX = "this is not a reply journal, or it was changed by hand"
 
 
@@ -182,12 +183,15 @@ def _score(line: Mapping[str, Any], job: Job) -> Entry:
     masks = _masks_of(line["id"], job.masks) if job.masks else None
     scores = score_line(line, job.plan, masks)
     meta = record["meta"]
-    group = str(meta.get("group", "") or "")
-    category = meta.get(job.plan.breakdown) if job.plan.breakdown else None
-    belonging = Belonging(record["cluster"] or line["id"], group, str(category or ""))
+    group, category = meta.get("group"), meta.get(job.plan.breakdown)
+    belonging = Belonging(
+        record["cluster"] or line["id"],
+        str(group) if group else "",
+        str(category) if category else "",
+    )
     head = {"id": line["id"], "cluster": belonging.cluster}
     if group:
-        head["group"] = group
+        head["group"] = belonging.group
     parts = [orjson.dumps(head)[:-1]]
     known: Score | None = None
     encoded = b""
@@ -195,7 +199,7 @@ def _score(line: Mapping[str, Any], job: Job) -> Entry:
         # Protocols share most scores; each is encoded once.
         if score is not known:
             known, encoded = score, orjson.dumps(score.to_json())
-        parts.append(b',"%b":%b' % (protocol.encode(), encoded))
+        parts += (_KEYS[protocol], encoded)
     parts.append(b"}\n")
     return b"".join(parts), scores, belonging
 
