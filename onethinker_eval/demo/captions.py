@@ -8,10 +8,12 @@ from onethinker_eval.demo.clip_queries import told
 from onethinker_eval.demo.motion import Timeline
 from onethinker_eval.demo.queries import plural
 from onethinker_eval.demo.referring import Seen
+from onethinker_eval.demo.temporal import doing
 
 __all__ = ["clip_caption", "clip_facts", "scene_caption", "where"]
 
 _THIRDS = (0.36, 0.64)
+_CLEAR_S = 0.5
 
 
 def where(body: Seen) -> str:
@@ -45,10 +47,20 @@ def clip_caption(line: Timeline) -> str:
 
 
 def clip_facts(line: Timeline) -> tuple[tuple[str, str], ...]:
-    """Return questions with short answers that the caption of a clip settles."""
-    first, last = line.events[0], line.events[-1]
-    return (
-        ("How many shapes are in the clip?", str(len(line.scene.bodies))),
-        ("What happens first?", told(line, first)),
-        ("What happens last?", told(line, last)),
-    )
+    """Return three questions with short answers that the caption of a clip settles.
+
+    First and last are asked for only where half a second or more tells them from the rest.
+    """
+    starts = [event.span_s[0] for event in line.events]
+    facts = [("How many shapes are in the clip?", str(len(line.scene.bodies)))]
+    if starts[1] - starts[0] >= _CLEAR_S:
+        facts.append(("What happens first?", told(line, line.events[0])))
+    if starts[-1] - starts[-2] >= _CLEAR_S:
+        facts.append(("What begins last?", told(line, line.events[-1])))
+    for index, body in enumerate(line.scene.bodies):
+        own = [event.kind for event in line.events if event.body == index]
+        if len(own) == 1:
+            facts.append((f"What does the {body.colour} {body.shape} do?", f"it {doing(own[0])}"))
+    facts.append(("Which shape is named first?", line.scene.bodies[0].shape))
+    facts.append(("Which shape is named last?", line.scene.bodies[-1].shape))
+    return tuple(facts[:3])
