@@ -231,9 +231,12 @@ def check_protocols(names: tuple[str, ...]) -> None:
 
 def _run(settings: Settings, terminal: Terminal) -> int:
     """Evaluate, show progress and the summary; return the exit code."""
+    from onethinker_eval.harness.environment import distributed_rank
     from onethinker_eval.harness.evaluate import evaluate as evaluate_run
 
     terminal.show_own_warnings()
+    first = distributed_rank() == 0
+    terminal.quiet = terminal.quiet or not first  # one voice for all processes of a run
     started = time.monotonic()
     with ProgressView(terminal) as view, _interruptible():
         try:
@@ -243,6 +246,8 @@ def _run(settings: Settings, terminal: Terminal) -> int:
             done = f"{last.done} of {last.total} samples are kept" if last else "nothing lost"
             terminal.warn(f"interrupted; {done}: run the same command to go on")
             return 130
+    if not first:
+        return int(result.exit_code)
     from onethinker_eval.cli.summary import print_summary
     from onethinker_eval.demo import is_demo
 

@@ -9,6 +9,7 @@ from onethinker_eval.errors import MissingPart, unknown_name
 __all__ = ["OWN_MODELS", "check_model", "known_models"]
 
 OWN_MODELS = {
+    "onethinker": "Qwen3-VL weights by transformers (OneThinker-8B), frames as the task states",
     "onethinker-tiny": "a 1.4 M parameter Qwen3-VL that runs on any CPU; needs no download",
     "oracle": "answers from the truth: every benchmark must reach its maximum",
     "baseline": "centre box, whole span, first option …: the floor a model must beat",
@@ -16,7 +17,7 @@ OWN_MODELS = {
 }
 
 _COMMON = {
-    "qwen3_vl": "Qwen3-VL and models trained from it, by transformers (OneThinker-8B)",
+    "qwen3_vl": "Qwen3-VL and models trained from it, by transformers, lmms-eval's own frames",
     "vllm": "any model vLLM serves, in this process; frames of a video as images",
     "vllm_generate": "as vllm, videos as true videos",
     "openai": "an OpenAI-compatible server (--model_args base_url=…,model_version=…)",

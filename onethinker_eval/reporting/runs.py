@@ -18,6 +18,10 @@ from onethinker_eval.rescoring.rows import MetricRow, read_metrics
 __all__ = ["find_run", "read_manifest", "read_run", "write_leaderboards"]
 
 
+_DEFAULT_WEIGHTS = {"onethinker": "OneThink/OneThinker-8B"}
+"""Models of ours that stand for certain weights when `--model_args` names none."""
+
+
 def find_run(name: str | Path, output: str | Path = "results") -> Path:
     """Return the run folder meant by a path, or by a name under `output`.
 
@@ -97,13 +101,14 @@ def _tasks(manifest: Mapping[str, Any]) -> Catalogue:
 
 
 def _model(manifest: Mapping[str, Any]) -> str:
-    """Name a run's model by its weights where it names them, else by the lmms-eval model."""
+    """Name a run's model by the weights it names or implies, else by the lmms-eval model."""
     model = manifest["identity"]["model"]
     arguments = model.get("arguments") or {}
     for key in ("pretrained", "model_version", "model"):
         if arguments.get(key):
             return str(arguments[key])
-    return str(model["name"])
+    name = str(model["name"])
+    return _DEFAULT_WEIGHTS.get(name, name)
 
 
 def _headlines(tasks: Catalogue, protocol: str) -> dict[tuple[str, str], str]:

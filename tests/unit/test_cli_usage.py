@@ -14,7 +14,9 @@ import pytest
 from onethinker_eval.benchmarks import FAMILIES
 from onethinker_eval.cli import main
 from onethinker_eval.cli.app import app
+from onethinker_eval.cli.model_list import OWN_MODELS
 from onethinker_eval.harness import evaluate as harness_evaluate
+from onethinker_eval.harness.models import CLASSES
 from onethinker_eval.harness.progress import Progress
 from onethinker_eval.harness.results import Failure, RunResult
 from onethinker_eval.rescoring.rows import MetricRow
@@ -96,6 +98,16 @@ def test_quiet_leaves_only_the_table(asked: list[Any], capsys: pytest.CaptureFix
     captured = capsys.readouterr()
     assert captured.err == ""
     assert "75.0" in captured.out
+
+
+def test_only_the_first_process_of_a_run_speaks(
+    asked: list[Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    assert main(BASE) == 0
+    captured = capsys.readouterr()
+    assert captured.out + captured.err == ""
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(
@@ -257,8 +269,9 @@ def test_models_lists_ours_and_lmms_evals(capsys: pytest.CaptureFixture[str]) ->
     assert main(["models", "--json"]) == 0
     rows = {row["name"]: row["source"] for row in json.loads(capsys.readouterr().out)}
     assert [name for name, source in rows.items() if source == "onethinker-eval"] == [
-        *("onethinker-tiny", "oracle", "baseline", "replay"),
+        *("onethinker", "onethinker-tiny", "oracle", "baseline", "replay"),
     ]
+    assert set(OWN_MODELS) == set(CLASSES)
     assert rows["qwen3_vl"] == rows["openai"] == rows["vllm"] == "lmms-eval"
     assert len(rows) > 100
     assert main(["models"]) == 0
