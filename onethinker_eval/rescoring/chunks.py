@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from onethinker_eval.rescoring.sample import score_line
 from onethinker_eval.rescoring.tally import Belonging, Tally, tally
 from onethinker_eval.scoring.result import PROTOCOLS, Score
 
-__all__ = ["CHUNK_BYTES", "Chunk", "ChunkResult", "Job", "byte_ranges", "run_job"]
+__all__ = ["CHUNK_BYTES", "Chunk", "ChunkResult", "Job", "byte_ranges", "run_job", "with_types"]
 
 Entry = tuple[bytes, dict[str, Score], Belonging]
 """A sample's encoded score line, its scores by protocol, and where it belongs."""
@@ -165,6 +165,23 @@ def _journal_lines(chunk: Chunk) -> Iterator[tuple[int, dict[str, Any]]]:
         position += len(line) + 1
 
 
+def with_types(plan: Plan, chunks: Sequence[Chunk]) -> Plan:
+    """Return `plan` with the problem and data type of the first record, if it names none.
+
+    Task files from elsewhere need not say which metrics they want.
+    """
+    if plan.problem_type or not chunks:
+        return plan
+    for _, line in _journal_lines(chunks[0]):
+        record = line.get("record") or {}
+        return replace(
+            plan,
+            problem_type=str(record.get("problem_type", "")),
+            data_type=str(record.get("data_type", "")),
+        )
+    return plan
+
+
 def _line_number(path: str, position: int) -> str:
     """Return "line N" of a byte position; only wanted for a message, so the file is read again."""
     number, left = 1, position
@@ -186,11 +203,11 @@ def _score(line: Mapping[str, Any], job: Job) -> Entry:
     group, category = meta.get("group"), meta.get(job.plan.breakdown)
     belonging = Belonging(
         record["cluster"] or line["id"],
-        str(group) if group else "",
-        str(category) if category else "",
+        "" if group is None else str(group),
+        "" if category is None else str(category),
     )
     head = {"id": line["id"], "cluster": belonging.cluster}
-    if group:
+    if belonging.group:
         head["group"] = belonging.group
     parts = [orjson.dumps(head)[:-1]]
     known: Score | None = None

@@ -51,7 +51,12 @@ class Plan:
         )
 
     def metrics(self, protocol: str, statistics: Iterable[str]) -> tuple[Metric, ...]:
-        """Return the metrics to report, given the names of the statistics that were met."""
+        """Return the metrics to report, given the names of the statistics that were met.
+
+        None for a task that names no problem type and has no record to take it from.
+        """
+        if not self.problem_type:
+            return ()
         plain = definitions(
             self.problem_type, protocol, data_type=self.data_type, span_rule=self.span_rule
         )

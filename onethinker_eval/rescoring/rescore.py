@@ -12,7 +12,15 @@ from typing import IO
 
 from onethinker_eval.benchmarks import Task, catalogue
 from onethinker_eval.errors import RunError, unknown_name
-from onethinker_eval.rescoring.chunks import CHUNK_BYTES, ChunkResult, Job, byte_ranges, run_job
+from onethinker_eval.rescoring.chunks import (
+    CHUNK_BYTES,
+    Chunk,
+    ChunkResult,
+    Job,
+    byte_ranges,
+    run_job,
+    with_types,
+)
 from onethinker_eval.rescoring.journals import journal_parts, stored_tasks
 from onethinker_eval.rescoring.merging import Changes, Duplicates, compare, merge
 from onethinker_eval.rescoring.plan import Plan
@@ -139,8 +147,10 @@ def rescore_task(
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".scoring-", dir=target.parent) as scratch:
+            chunks = byte_ranges(journal_parts(run / "replies", plan.task), chunk_bytes)
+            plan = with_types(plan, chunks)
             tallies, samples, changes = _score(
-                run, plan, target, Path(scratch), processes, chunk_bytes, progress
+                run, plan, target, Path(scratch), chunks, processes, progress
             )
     except OSError as error:
         raise RunError(
@@ -158,11 +168,10 @@ def _score(
     plan: Plan,
     target: Path,
     scratch: Path,
+    chunks: Sequence[Chunk],
     processes: int | None,
-    chunk_bytes: int,
     progress: Progress | None,
 ) -> tuple[dict[str, Tally], int, Changes]:
-    chunks = byte_ranges(journal_parts(run / "replies", plan.task), chunk_bytes)
     masks = tuple(map(str, journal_parts(run / "masks", plan.task)))
     paths = {chunk.number: scratch / f"{chunk.number}.jsonl" for chunk in chunks}
     size = sum(chunk.end - chunk.start for chunk in chunks)

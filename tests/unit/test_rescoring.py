@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -397,6 +398,43 @@ def test_neither_torch_nor_lmms_eval_is_imported(tmp_path: Path) -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_a_task_without_a_type_takes_its_first_records(tmp_path: Path) -> None:
+    store(tmp_path, boxes(4))
+    untyped = replace(PLAN, problem_type="", data_type="")
+    result = rescore_task(tmp_path, untyped)
+    assert {row.metric for row in result.rows} == {"R@0.3", "R@0.5", "R@0.7", "mIoU"}
+    assert rescore_task(tmp_path / "none", PLAN).samples == 0
+    store(tmp_path / "torn", [])
+    (tmp_path / "torn" / "replies" / f"{TASK}.jsonl").write_bytes(b"{")
+    with pytest.warns(UserWarning, match="cut off"):
+        assert rescore_task(tmp_path / "torn", untyped).rows == ()
+
+
+def test_masks_that_do_not_fit_fail_their_sample(tmp_path: Path) -> None:
+    task = resolve("refcoco_seg")[0].id
+    mask = rle.encode(np.eye(10, dtype=bool))
+    reply = '<think>.</think><answer>{"boxes": [0,0,9,9], "positive_points": [[1,1],[2,2],[3,3]], '
+    reply += '"negative_points": [[1,1],[2,2],[3,3]]}</answer>'
+    store(tmp_path, [segmentation(name, mask, reply) for name in ("a", "b")], task=task)
+    (tmp_path / "masks").mkdir()
+    other = rle.encode(np.eye(9, dtype=bool))
+    text = orjson.dumps({"id": "a", "status": "ok", "masks": other}) + b"\n"
+    (tmp_path / "masks" / f"{task}.jsonl").write_bytes(text)
+    result = rescore(tmp_path)
+    ((outcome, reason),) = result.tasks[0].reasons["official"]
+    assert (outcome, reason[:6]) == ("failed", "masks:")
+    assert result.failed == 1
+
+
+def test_sums_by_cluster_of_many_lines(tmp_path: Path) -> None:
+    store(tmp_path, [*boxes(5000), line("x", None, {"boxes": [0, 0, 1, 1]})])
+    result = rescore_task(tmp_path, PLAN, replicates=10)
+    table = read_clusters(tmp_path / "scores" / f"{TASK}.jsonl", "official")
+    assert table.values("n").sum() == 5000
+    stored = result.tallies["official"].clusters
+    assert table.values("IoU").tolist() == stored.values("IoU").tolist()
 
 
 def test_other_warnings_are_not_raised(tmp_path: Path) -> None:
