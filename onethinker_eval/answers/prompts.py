@@ -163,6 +163,8 @@ def _paper_points(value: Any, notes: list[str]) -> tuple[Point, ...]:
             if min(x, y) < 0 or max(x, y) > 1000:
                 note(notes, "beyond_range")
             out.append((x, y))
+        else:
+            note(notes, "point_count")
     if len(out) > _MAX_POINTS:
         raise UnreadableError("too_long")
     return tuple(out)

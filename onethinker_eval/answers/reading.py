@@ -132,18 +132,13 @@ text="{'time': [3, 5]}")
     if len(reply) > MAX_REPLY_CHARS:
         return Answer(None, "failed", (), "too_long", reply[:_SHOWN])
     context = Context(tuple(options)) if options else Context()
-    body = strict_body(reply)
-    if body and len(body) <= schema.limit and (rule != "paper" or _is_first(reply)):
+    body, first = strict_body(reply) or ("", False)
+    if body and len(body) <= schema.limit and (first or rule != "paper"):
         try:
             return Answer(schema.strict(body, context), "strict", (), None, body)
         except UnreadableError:
             pass
     return _READ[rule](reply, schema, context)
-
-
-def _is_first(reply: str) -> bool:
-    """Whether the first answer tag of a well-formed reply is its last one."""
-    return reply.find("<answer>") == reply.rfind("<answer>")
 
 
 def _finish(
@@ -183,8 +178,8 @@ def _paper(reply: str, schema: Schema, context: Context) -> Answer:
         repairs = ("no_answer_tag",)
     else:
         found = extract(reply)
-        plain = found.found == "tag" or (found.found == "strict" and _is_first(reply))
-        same = plain and found.answer == text
+        parts = strict_body(reply)
+        same = found.answer == text and (parts[1] if parts else found.found == "tag")
         repairs = found.repairs if same else ("first_answer_tag",)
     return _finish(text, schema, context, "paper", repairs)
 
