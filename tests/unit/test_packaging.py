@@ -133,3 +133,18 @@ def test_no_file_names_a_registry_or_a_machine() -> None:
     texts += [*(ROOT / "training").rglob("*.yaml"), *(ROOT / "docs").rglob("*.md")]
     assert {p.name: m.group() for p in texts if (m := pattern.search(p.read_text()))} == {}
     assert not [p.name for p in ROOT.iterdir() if p.name.endswith((".lock", "-lock.json"))]
+
+
+def test_the_readme_links_to_files_that_exist() -> None:
+    text = (ROOT / "README.md").read_text()
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", text)
+    assert len(links) >= 5
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_the_readme_runs_what_ci_runs() -> None:
+    text = (ROOT / "README.md").read_text()
+    script = (ROOT / ".ci" / "run").read_text()
+    assert "tox -e tests" in text
+    assert "tox run -e tests" in script
+    assert "--model onethinker-tiny --tasks refcoco,gotk10k --data demo" in text
