@@ -47,7 +47,7 @@ def mteval_words(text: str) -> list[str]:
     >>> mteval_words("It's 3.5 cm, isn't it?")
     ["It's", '3.5', 'cm', ',', "isn't", 'it', '?']
     """
-    text = text.replace("<skipped>", "").replace("-\n", "").replace("\n", " ")
+    text = text.replace("<skipped>", "").replace("-\n", "")
     if "&" in text:
         for entity, character in _ENTITIES:
             text = text.replace(entity, character)

@@ -223,7 +223,7 @@ def rouge_l_coco(prediction: str, references: Sequence[str]) -> float:
         common = int(LCSseq.similarity(words, known))
         precision = max(precision, common / len(words))
         recall = max(recall, common / len(known))
-    if not precision or not recall:
+    if not precision:
         return 0.0
     weight = _COCO_BETA**2
     return ((1 + weight) * precision * recall) / (recall + weight * precision)

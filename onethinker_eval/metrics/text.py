@@ -28,6 +28,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
+from onethinker_eval.errors import unknown_name
 from onethinker_eval.metrics.porter import stem as porter_stem
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
 Alphabet = Literal["ascii", "unicode"]
 Rule = Literal["paper", "official", "repaired"]
 
+_ALPHABETS = ("ascii", "unicode")
+_RULES = ("paper", "official", "repaired")
 _ASCII_TOKEN = re.compile(r"[a-z0-9]+")
 # Scripts written without blanks: each character is a token. Thai, Lao, Myanmar, Khmer; kana,
 # bopomofo, Han and its extensions; half-width kana is folded to kana before.
@@ -173,8 +176,7 @@ def ocr_accuracy(reference: str, hypothesis: str) -> float:
     >>> ocr_accuracy("STOP AHEAD", "STOP"), ocr_accuracy("STOP", "go to the left")
     (0.5, 0.0)
     """
-    # Upstream's expression, so that the value is the same to the last bit.
-    return max(0.0, min(1.0, 1.0 - wer(reference, hypothesis)))
+    return max(0.0, 1.0 - wer(reference, hypothesis))
 
 
 class _Separators(dict[int, str]):
@@ -214,6 +216,8 @@ def tokens(text: str, *, stem: bool = True, alphabet: Alphabet = "ascii") -> lis
     >>> tokens("naïve 東京 running", alphabet="unicode")
     ['naïve', '東', '京', 'run']
     """
+    if alphabet not in _ALPHABETS:
+        raise unknown_name("alphabet", alphabet, _ALPHABETS)
     if alphabet == "ascii":
         found = _ASCII_TOKEN.findall(text.lower())
         return [porter_stem(word) if len(word) > 3 else word for word in found] if stem else found
@@ -229,7 +233,7 @@ def _shared(first: list[int], second: list[int]) -> int:
     counts = Counter(first)
     shared = 0
     for item in second:
-        left = counts.get(item, 0)
+        left = counts.get(item)
         if left:
             counts[item] = left - 1
             shared += 1
@@ -258,7 +262,7 @@ def rouge(
     size = len(numbers)
     expected_pairs = [a * size + b for a, b in pairwise(expected)]
     got_pairs = [a * size + b for a, b in pairwise(got)]
-    common = _common_subsequence()(expected, got) if expected and got else 0
+    common = _common_subsequence()(expected, got)
     return Rouge(
         Overlap(_shared(expected, got), len(got), len(expected)),
         Overlap(_shared(expected_pairs, got_pairs), len(got_pairs), len(expected_pairs)),
@@ -279,6 +283,8 @@ def open_ended(reference: str, hypothesis: str, *, rule: Rule = "paper") -> floa
     >>> open_ended("東京", "東京"), open_ended("東京", "東京", rule="official")
     (0.0, 1.0)
     """
+    if rule not in _RULES:
+        raise unknown_name("rule", rule, _RULES)
     if rule == "paper":
         one, two, longest = rouge(reference, hypothesis)
         return (one.f1 + two.f1 + longest.f1) / 3.0

@@ -399,6 +399,21 @@ def test_bare_formulas(text, expected):
 
 
 @pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        ("RED", "red"),
+        ("\\\\frac{1}{2}", "1/2"),
+        ("$a$ or $b$", "aorb"),
+        ("12 cm.", "12"),
+        ("X.X", "x.x"),
+        ("", ""),
+    ],
+)
+def test_normal_form_as_written(answer, expected):
+    assert normal_form(answer) == expected
+
+
+@pytest.mark.parametrize(
     ("first", "second"),
     [
         (r"$\frac{1}{2}$", "1/2"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -44,8 +45,17 @@ NAN, INF = math.nan, math.inf
 def test_mra(pred, target, onethinker, vsi):
     assert numbers.mra(pred, target) == onethinker
     assert numbers.mra(pred, target, rule="vsi") == vsi
-    assert numbers.mra_batch(pred, target).item() == onethinker
-    assert numbers.mra_batch([pred], [target], rule="vsi").tolist() == [vsi]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert numbers.mra_batch(pred, target).item() == onethinker
+        assert numbers.mra_batch([pred], [target], rule="vsi").tolist() == [vsi]
+
+
+def test_small_integer_types_do_not_wrap_around():
+    small, large = np.array([6], dtype=np.uint8), np.array([10], dtype=np.uint8)
+    assert numbers.mra_batch(small, large).tolist() == [0.2]
+    assert numbers.mra_batch(small, large, rule="vsi").tolist() == [0.3]
+    assert numbers.mra_batch(small, 10.0).tolist() == [0.2]
 
 
 def test_batches_broadcast_and_equal_the_scalar():

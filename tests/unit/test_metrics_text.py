@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from onethinker_eval.errors import UsageError
 from onethinker_eval.metrics import porter, text
 
 
@@ -94,6 +95,26 @@ def test_bigrams_are_not_confused():
     assert score.rouge2.matches == 0
     assert score.rouge1.matches == 7
     assert text.rouge("x y x z", "x z x y", stem=False).rouge2 == (2, 3, 3)
+
+
+@pytest.fixture(autouse=True)
+def fresh_caches():
+    porter.stem.cache_clear()
+    text._SEPARATORS.clear()
+
+
+def test_unknown_rules_and_alphabets_are_refused():
+    with pytest.raises(UsageError, match="did you mean paper"):
+        text.open_ended("a", "a", rule="papers")
+    for call in (text.rouge, lambda a, b, alphabet: text.tokens(a, alphabet=alphabet)):
+        with pytest.raises(UsageError, match="did you mean unicode"):
+            call("a", "a", alphabet="unicod")
+
+
+def test_stemming_is_off_on_both_sides():
+    assert text.rouge("dog", "dogs", stem=False).rouge1.f1 == 0.0
+    assert text.rouge("dogs", "dog", stem=False).rouge1.f1 == 0.0
+    assert text.rouge("dog", "dogs").rouge1.f1 == text.rouge("dogs", "dog").rouge1.f1 == 1.0
 
 
 def test_stemming_joins_words():
