@@ -136,3 +136,40 @@ def test_the_success_curve_counts_frames_beyond_each_threshold() -> None:
 def test_pairs_of_a_metric() -> None:
     assert Metric("x", "a").pairs == (("a", "n"),)
     assert Metric("x", reduction="mean_of", parts=(("a", "b"),)).pairs == (("a", "b"),)
+
+
+def test_summed_tracks_equal_the_toolkits_pooled_numbers() -> None:
+    import json
+
+    from onethinker_eval.metrics import boxes as box_metric
+    from onethinker_eval.metrics import got10k
+    from onethinker_eval.scoring import score
+
+    rng = random.Random(5)
+    totals, pooled = Totals(), []
+    for _ in range(30):
+        truth, guess = {}, {}
+        for key in range(1, rng.randrange(2, 33)):
+            x, y = rng.randrange(600), rng.randrange(600)
+            box = [x, y, x + rng.randrange(20, 400), y + rng.randrange(20, 400)]
+            truth[str(key)] = box
+            if rng.random() < 0.9:
+                guess[str(key)] = [min(1000, value + rng.randrange(60)) for value in box]
+        if len(truth) < 2 or not guess:
+            continue
+        reply = f'<think>.</think><answer>{json.dumps({"boxes": guess})}</answer>'
+        totals.add(score(reply, {"boxes": truth}, "tracking", protocol="official").statistics)
+        rows = [
+            [box_metric.to_ltwh(boxes.get(key, (0, 0, 0, 0))) for key in truth]
+            for boxes in (guess, truth)
+        ]
+        pooled.append(got10k.frame_overlaps(*rows, (1000, 1000)))
+    toolkit = got10k.pool(pooled)
+    metrics = definitions("tracking", "official")
+    values = {metric.name: measure(metric, totals) for metric in metrics}
+    assert totals["frames"] == toolkit.frames
+    assert values["AO"] == pytest.approx(100 * toolkit.ao, abs=1e-10)
+    assert values["SR@0.5"] == pytest.approx(100 * toolkit.sr50, abs=1e-10)
+    assert values["SR@0.75"] == pytest.approx(100 * toolkit.sr75, abs=1e-10)
+    assert success_curve(totals) == pytest.approx(list(toolkit.curve), abs=1e-12)
+    assert values["AUC"] == pytest.approx(100 * sum(toolkit.curve) / 101, abs=1e-10)
