@@ -59,18 +59,14 @@ class ClusterSums:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def add_many(
-        self, clusters: Sequence[str], statistics: Sequence[Mapping[str, Number]]
-    ) -> None:
+    def add_many(self, clusters: Sequence[str], statistics: Sequence[Mapping[str, Number]]) -> None:
         """Add samples; raises `ValueError` for a statistic that is not finite or beyond 2**40."""
         if len(clusters) != len(statistics):
             raise ValueError(f"{len(clusters)} clusters for {len(statistics)} samples")
         for places, columns in columns_of(statistics):
             self.add_columns([clusters[place] for place in places], columns)
 
-    def add_columns(
-        self, clusters: Sequence[str], columns: Mapping[str, Sequence[Number]]
-    ) -> None:
+    def add_columns(self, clusters: Sequence[str], columns: Mapping[str, Sequence[Number]]) -> None:
         """Add samples given as one list of values for each statistic, as `add_many` does."""
         rows = self._rows_of(clusters)
         for name, column in columns.items():

@@ -119,9 +119,7 @@ def _seed(seed: int, label: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed}:{label}".encode()).digest()[:16], "big")
 
 
-def _resample(
-    matrix: NDArray[np.float64], seed: int, replicates: int
-) -> NDArray[np.float64]:
+def _resample(matrix: NDArray[np.float64], seed: int, replicates: int) -> NDArray[np.float64]:
     """Return the column sums of `replicates` draws of rows with replacement: exact for integers."""
     count = len(matrix)
     result = np.empty((replicates, matrix.shape[1]))

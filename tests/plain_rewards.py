@@ -47,9 +47,7 @@ def box_overlap(a: Any, b: Any) -> float:
         return 0.0
     width = max(0.0, min(first[2], second[2]) - max(first[0], second[0]))
     height = max(0.0, min(first[3], second[3]) - max(first[1], second[1]))
-    areas = [
-        max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) for box in (first, second)
-    ]
+    areas = [max(0.0, box[2] - box[0]) * max(0.0, box[3] - box[1]) for box in (first, second)]
     union = sum(areas) - width * height
     return width * height / union if union > 1e-12 else 0.0
 

@@ -147,5 +147,3 @@ def _note(line: bytes, before: bytes, changes: Changes) -> None:
             changes.better[protocol] += 1
         elif difference < 0:
             changes.worse[protocol] += 1
-
-

@@ -62,9 +62,7 @@ def metric_rows(
     rows = []
     for protocol in plan.protocols:
         tally = tallies[protocol]
-        resampling = Resampling(
-            tally.clusters, seed=seed, label=plan.task, replicates=replicates
-        )
+        resampling = Resampling(tally.clusters, seed=seed, label=plan.task, replicates=replicates)
         for metric in plan.metrics(protocol, tally.totals.sums):
             value = measure(metric, tally.totals)
             if value is None:
@@ -106,9 +104,7 @@ def _interval(
     # A group reduction is a mean over groups, so groups are what is drawn again.
     table = ClusterSums()
     values = group_table(metric, tally.totals)
-    table.add_many(
-        list(values), [{"value": value, "n": count} for value, count in values.values()]
-    )
+    table.add_many(list(values), [{"value": value, "n": count} for value, count in values.values()])
     drawn = Resampling(table, seed=seed, label=label, replicates=resampling.replicates)
     return drawn.interval([("value", "n")])
 

@@ -219,8 +219,7 @@ def _prompts(data_type: str) -> tuple[Metric, ...]:
     names += ["keyframe time"] if data_type == "video" else []
     named = [("prompt accuracy", "prompt accuracy"), *((name, name) for name in names)]
     return tuple(
-        Metric(name, statistic, denominator="prompts", count="prompts")
-        for name, statistic in named
+        Metric(name, statistic, denominator="prompts", count="prompts") for name, statistic in named
     )
 
 

@@ -94,8 +94,10 @@ replies = st.one_of(
         st.sampled_from(["time", "boxes", "positive_points", "negative_points"]),
         st.recursive(
             st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=5)),
-            lambda inner: st.lists(inner, max_size=4)
-            | st.dictionaries(st.text("0123456789", max_size=2), inner, max_size=3),
+            lambda inner: (
+                st.lists(inner, max_size=4)
+                | st.dictionaries(st.text("0123456789", max_size=2), inner, max_size=3)
+            ),
             max_leaves=12,
         ),
         max_size=4,

@@ -315,9 +315,7 @@ def test_circular_questions_categories_and_failures(tmp_path: Path) -> None:
             record = {"problem_type": "multiple choice", "options": ["A. a", "B. b", "C. c"]}
             lines.append(line(f"{group}/{place}", reply, truth, meta=meta, **record))
     store(tmp_path, lines, task=task.id)
-    rows = {
-        row.metric: row for row in rescore(tmp_path).rows if row.protocol == "paper"
-    }
+    rows = {row.metric: row for row in rescore(tmp_path).rows if row.protocol == "paper"}
     assert rows["accuracy"].value == 75.0
     assert (rows["accuracy"].n, rows["accuracy"].failed) == (4, 1)
     assert rows["circular accuracy"].value == 50.0
@@ -336,8 +334,15 @@ def test_litas_protocol_is_in_the_task_file(tmp_path: Path) -> None:
         reply = f'<think>.</think><answer>{{"time": [0, {end}]}}</answer>'
         lines.append(line(sample, reply, {"time": [0, 10]}, **record))
     lines.append(
-        line("4", "?", {"time": [0, 5]}, problem_type="temporal grounding", cluster="w",
-             data_type="video", meta={"duration_s": 10})
+        line(
+            "4",
+            "?",
+            {"time": [0, 5]},
+            problem_type="temporal grounding",
+            cluster="w",
+            data_type="video",
+            meta={"duration_s": 10},
+        )
     )
     store(tmp_path, lines, task=task.id)
     rows = {(row.protocol, row.metric): row.value for row in rescore(tmp_path).rows}

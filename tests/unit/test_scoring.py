@@ -211,9 +211,7 @@ OPTIONS = ("A. red", "B. blue", "C. green", "D. yellow")
         ("long_video_bench", "paper", "Cannot tell", "scored", 0.0),
     ],
 )
-def test_choice_rules(
-    rule: str, protocol: Any, answer: str, outcome: str, accuracy: float
-) -> None:
+def test_choice_rules(rule: str, protocol: Any, answer: str, outcome: str, accuracy: float) -> None:
     found = score(
         said(answer), "B", "multiple choice", options=OPTIONS, choice_rule=rule, protocol=protocol
     )

@@ -157,7 +157,7 @@ def test_summed_tracks_equal_the_toolkits_pooled_numbers() -> None:
                 guess[str(key)] = [min(1000, value + rng.randrange(60)) for value in box]
         if len(truth) < 2 or not guess:
             continue
-        reply = f'<think>.</think><answer>{json.dumps({"boxes": guess})}</answer>'
+        reply = f"<think>.</think><answer>{json.dumps({'boxes': guess})}</answer>"
         totals.add(score(reply, {"boxes": truth}, "tracking", protocol="official").statistics)
         rows = [
             [box_metric.to_ltwh(boxes.get(key, (0, 0, 0, 0))) for key in truth]

@@ -262,9 +262,7 @@ def test_paired_bootstrap_p_values_are_uniform_when_nothing_differs() -> None:
             table([(str(i), {"n": 1, "x": float(v)}) for i, v in enumerate(rng.random(60))])
             for _ in range(2)
         ]
-        values.append(
-            paired_bootstrap(*made, [("x", "n")], seed=trial, replicates=300).p_value
-        )
+        values.append(paired_bootstrap(*made, [("x", "n")], seed=trial, replicates=300).p_value)
     assert scipy.stats.kstest(values, "uniform").pvalue > 1e-3
 
 
