@@ -107,10 +107,11 @@ def _serve() -> None:
     from onethinker_eval.harness import environment
 
     environment.prepare()
-    import lmms_eval.evaluator  # noqa: F401
+    import transformers.models.qwen3_vl.modeling_qwen3_vl  # noqa: F401
 
     import onethinker_eval.harness.evaluate
     import onethinker_eval.harness.models.baseline
+    import onethinker_eval.harness.models.onethinker
     import onethinker_eval.harness.models.oracle
     import onethinker_eval.harness.models.replay
     import onethinker_eval.harness.proxy
