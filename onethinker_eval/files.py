@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -40,8 +41,8 @@ def write_atomic(path: Path | str, content: str | bytes) -> None:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, target)
+        Path(temporary).chmod(0o666 & ~_umask())
+        Path(temporary).replace(target)
         _sync_folder(target.parent)
     except OSError as error:
         if temporary:
@@ -172,10 +173,9 @@ class Journal:
         """Drop a line that only partly reached the disk, so the next append stays readable."""
         stream, self._stream = self._stream, None
         if stream is not None:
-            try:
+            # Closing flushes the rest, which fails on a full disk as well.
+            with contextlib.suppress(OSError):
                 stream.close()
-            except OSError:  # closing flushes the rest, which fails on a full disk as well
-                pass
         try:
             os.truncate(self.path, start)
         except OSError as error:

@@ -119,7 +119,7 @@ def _parse(path: Path, _changed: int) -> dict[str, Any]:
     import yaml
 
     try:
-        content = yaml.load(path.read_bytes(), Loader=_loader())
+        content = yaml.load(path.read_bytes(), Loader=_loader())  # noqa: S506  # a safe loader
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError(f"cannot be read as YAML: {error}", file=str(path)) from error
     if content is None:

@@ -4,7 +4,7 @@ Two definitions, which differ by about three points on the same masks:
 
 | | DAVIS 2017 (official) | OneThinker (released evaluator) |
 |---|---|---|
-| boundary pixel | differs from its right, lower or lower right neighbour | foreground with background among its eight neighbours |
+| boundary pixel | unlike its right, lower or lower right one | has background among its eight |
 | image border | not a boundary | background lies outside, so it is one |
 | tolerance in pixels | ceil(0.008 · diagonal) | max(1, round(0.0075 · diagonal)) |
 | within tolerance | Euclidean distance (a disk) | larger of the two offsets (a square) |

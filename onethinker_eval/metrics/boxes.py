@@ -8,7 +8,7 @@ Source: the released evaluator of OneThinker (areas clamped at 0, IoU 0 when the
 1e-12), which agrees with torchvision's `box_iou` wherever that one is defined.
 """
 
-# ruff: noqa: FURB136 - comparisons written out take a quarter of the time of min() and max()
+
 
 from __future__ import annotations
 

@@ -98,9 +98,7 @@ def _three_to_three(a: Sequence[Point], b: Sequence[Point]) -> float:
     cp, cq, cr = hypot(cx - px, cy - py), hypot(cx - qx, cy - qy), hypot(cx - rx, cy - ry)
     if not math.isfinite(ap + aq + ar + bp + bq + br + cp + cq + cr):
         return math.inf
-    total = min(
-        ap + bq + cr, ap + cq + br, bp + aq + cr, bp + cq + ar, cp + aq + br, cp + bq + ar
-    )
+    total = min(ap + bq + cr, ap + cq + br, bp + aq + cr, bp + cq + ar, cp + aq + br, cp + bq + ar)
     return total / 3.0
 
 

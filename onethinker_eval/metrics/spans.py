@@ -8,7 +8,7 @@ The hull equals the set union whenever the spans overlap, and tIoU is 0 otherwis
 is that of TALL, LITA and VidSTG as well.
 """
 
-# ruff: noqa: FURB136 - comparisons written out take a quarter of the time of min() and max()
+
 
 from __future__ import annotations
 

@@ -125,7 +125,7 @@ def viou_spans(
     truth_span: tuple[float, float],
     frames: Iterable[int],
 ) -> float:
-    """vIoU of VidSTG and HC-STVG: spans decide which frames count, boxes how much.
+    """Return vIoU of VidSTG and HC-STVG: spans decide which frames count, boxes how much.
 
     `frames` are the sampled frame numbers of the video; spans are in the same frame numbers,
     start included, end not. The sum runs over sampled frames inside both spans that have a true
