@@ -8,9 +8,9 @@ The hull equals the set union whenever the spans overlap, and tIoU is 0 otherwis
 is that of TALL, LITA and VidSTG as well.
 """
 
-
-
 from __future__ import annotations
+
+# Comparisons are written out below: min() and max() of two numbers take four times as long.
 
 import math
 from collections.abc import Sequence
