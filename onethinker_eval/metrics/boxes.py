@@ -11,7 +11,6 @@ Source: the released evaluator of OneThinker (areas clamped at 0, IoU 0 when the
 from __future__ import annotations
 
 # Comparisons are written out below: min() and max() of two numbers take four times as long.
-
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
 

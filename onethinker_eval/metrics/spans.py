@@ -11,7 +11,6 @@ is that of TALL, LITA and VidSTG as well.
 from __future__ import annotations
 
 # Comparisons are written out below: min() and max() of two numbers take four times as long.
-
 import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, overload
