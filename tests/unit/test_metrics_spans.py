@@ -55,6 +55,7 @@ def test_small_types_do_not_overflow_and_nothing_warns() -> None:
         warnings.simplefilter("error")
         assert spans.tiou(days, days[::-1]).tolist() == [0.4, 0.4]
         assert spans.tiou(days.astype(np.int8), days)[0] == 0.0  # 200 reads as -56 there
+        assert spans.tiou(np.array([0, 10], np.uint8), days[1]) == 0.0  # 10 - 100 is no 166
         assert spans.tiou(np.zeros(2), np.zeros(2)) == 0.0
         assert spans.tiou(np.array([-INF, INF]), np.array([INF, INF])) == 0.0
 

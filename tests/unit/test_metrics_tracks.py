@@ -131,7 +131,8 @@ class TestGot10k:
             got10k.rect_iou([[0, 0, math.inf, 0]], [[0, 0, math.inf, 0]])
         third = np.array([1 / 3], np.float32)
         assert got10k.pool([third, [1.0]]).ao == (float(third[0]) + 1.0) / 2
-        assert isinstance(got10k.pool([np.array([0.1], np.float16)]).ao, float)
+        rough = np.array([0.1, 0.2, 0.7], np.float16)
+        assert got10k.pool([rough]).ao == np.mean(rough.astype(np.float64))
 
     def test_first_and_invisible_frames_are_left_out(self) -> None:
         truth = np.array([[0.0, 0.0, 10.0, 10.0]] * 4)
