@@ -108,9 +108,10 @@ def _union(objects: Any, masks: Any, count: int, place: Place) -> list[dict[str,
         if not isinstance(track, list) or len(track) != count:
             raise place.error(f"mask_dict.json has no {count} masks of {key}", "anno_id")
         tracks.append(track)
-    size = next((mask["size"] for track in tracks for mask in track if mask), None)
-    if size is None:
+    drawn = [mask for track in tracks for mask in track if isinstance(mask, Mapping) and mask]
+    if not drawn:
         raise place.error("no frame has a mask", "anno_id")
+    size = drawn[0].get("size")
     found = []
     for frame in range(count):
         here = [track[frame] for track in tracks if track[frame]]

@@ -11,6 +11,8 @@ from typing import Any
 
 __all__ = ["normalise", "union"]
 
+_MAX_PIXELS = 1 << 28
+
 
 def normalise(
     value: Any,
@@ -53,13 +55,17 @@ def _size(given: Mapping[str, Any]) -> tuple[int, int]:
     pair = given.get("size")
     if not isinstance(pair, (list, tuple)) or len(pair) != 2:
         raise ValueError("the mask has no size [height, width]")
-    return pair[0], pair[1]
+    height, width = pair
+    whole = type(height) is int and type(width) is int
+    if not whole or min(height, width) < 1 or height * width > _MAX_PIXELS:
+        raise ValueError(f"a mask of {height!r} by {width!r} pixels is not possible")
+    return height, width
 
 
 def _flat(polygon: Any) -> list[list[Any]]:
     """Return polygons as [[x1, y1, x2, y2, …], …], from one of them or from lists of pairs."""
     parts = polygon if isinstance(polygon, (list, tuple)) else []
-    if parts and not isinstance(parts[0], (list, tuple)):
+    if not all(isinstance(part, (list, tuple)) for part in parts):
         parts = [parts]
     return [
         [

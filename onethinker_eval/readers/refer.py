@@ -90,9 +90,16 @@ def read(
             continue
         for sentence in sentences:
             try:
+                _check(place, sentence, shape, image)
                 yield _record(ref, sentence, shape, image, folder, question, options, place, unique)
             except DataError as error:
                 yield error
+
+
+def _check(place: Place, *values: Any) -> None:
+    for value in values:
+        if not isinstance(value, Mapping):
+            raise place.error(f"expected an object, found {type(value).__name__}")
 
 
 def _record(

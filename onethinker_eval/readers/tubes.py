@@ -21,6 +21,9 @@ __all__ = ["read"]
 
 _ASK = 'When and where in the video is this: "{sentence}"'
 _HCSTVG_SECONDS = 20.0
+_LONGEST_S = 86400.0
+_FASTEST = 1000.0
+_SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def read(
@@ -67,7 +70,7 @@ class _Form:
     def rate(self, video: str, given: Any, place: Place) -> float:
         """Return frames a second: as annotated, else of the file."""
         fps = number(given)
-        if fps is not None and fps > 0:
+        if fps is not None and 0 < fps <= _FASTEST:
             return fps
         if video not in self._rates:
             from onethinker_eval.media.video import probe
@@ -92,10 +95,15 @@ class _Form:
     ) -> Record:
         """Build a record from boxes (left, top, width, height in pixels) by frame number."""
         width, height = number(size[0]), number(size[1])
-        if not width or not height:
+        if not width or not height or min(width, height) < 1:
             raise place.error("the video has no width and height", "width")
+        if not 0 <= span[0] <= span[1] <= _LONGEST_S:
+            raise place.error(f"the span {span[0]:g} to {span[1]:g} s is not possible", "time")
+        if not 0 < fps <= _FASTEST:
+            raise place.error(f"{fps:g} frames a second are not possible", "fps")
         found = {}
-        for second in range(math.ceil(span[0]), math.floor(span[1]) + 1):
+        first, last = min(boxes) / fps - 1, max(boxes) / fps + 1
+        for second in range(math.ceil(max(span[0], first)), math.floor(min(span[1], last)) + 1):
             box = _nearest(boxes, second * fps, fps)
             if box is not None:
                 found[str(second)] = place.box_1000(box, width, height)
@@ -125,11 +133,33 @@ def _nearest(boxes: Mapping[int, Any], frame: float, fps: float) -> Any:
     return None
 
 
+def _object(value: Any, place: Place, field: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise place.error(f"expected an object, found {type(value).__name__}", field)
+    return value
+
+
+def _objects(value: Any, place: Place, field: str) -> list[Mapping[str, Any]]:
+    """Return a list of objects; nothing at all is an empty one."""
+    if not isinstance(value or [], list):
+        raise place.error(f"expected a list, found {type(value).__name__}", field)
+    return [_object(item, place, field) for item in value or []]
+
+
 def _whole(value: Any, place: Place, field: str) -> int:
     found = number(value)
     if found is None:
         raise place.error(f"expected a frame number, found {value!r}", field)
     return int(found)
+
+
+def _segment(ends: Any, fps: float, place: Place, field: str) -> dict[str, Any]:
+    """Return the segment of the video a data set uses, in seconds; nothing if it names none."""
+    if not ends:
+        return {}
+    if not isinstance(ends, list) or len(ends) < 2:
+        raise place.error(f"expected two frame numbers, found {ends!r}", field)
+    return {"segment_s": [_whole(end, place, field) / fps for end in ends[:2]]}
 
 
 def _by_frame(boxes: Any, place: Place) -> dict[int, Any]:
@@ -142,16 +172,17 @@ class _StAlign(_Form):
     """LLaVA-ST's `stvg.json`: tokens `<s>`, `<e>`, `<bboxes>` by frame, `split` the segment."""
 
     def records(self, about: Mapping[str, Any], place: Place) -> Iterator[Record]:
-        meta, turns = about.get("meta"), about.get("conversations")
-        if not isinstance(meta, Mapping) or not isinstance(turns, list) or not turns:
-            raise place.error("expected meta and conversations")
+        meta = _object(about.get("meta"), place, "meta")
+        turns = _objects(about.get("conversations"), place, "conversations")
+        if not turns:
+            raise place.error("missing or empty", "conversations")
         video = self.finder.path(about.get("video_path"), place, "video_path")
         fps = self.rate(video, meta.get("fps"), place)
-        times, tokens = meta.get("time_token") or {}, meta.get("spatial_token") or {}
+        times = _object(meta.get("time_token"), place, "time_token")
+        tokens = _object(meta.get("spatial_token"), place, "spatial_token")
         start = _whole(times.get("<s>"), place, "time_token") / fps
         end = _whole(times.get("<e>"), place, "time_token") / fps
-        first, last = (meta.get("split") or [0, 0])[:2]
-        segment = {"segment_s": [first / fps, last / fps]} if first or last else {}
+        segment = _segment(meta.get("split"), fps, place, "split")
         sentence = strip_tags(str(turns[0].get("value", "")))
         name = place.text(about, "id", str(place.record))
         yield self.record(
@@ -174,15 +205,14 @@ class _VidStg(_Form):
         vidor = self._annotation(vid, place)
         video = self.finder.path(str(vidor.get("video_path", vid)), place, "vid")
         fps = self.rate(video, about.get("fps"), place)
-        moment = about.get("temporal_gt") or {}
+        moment = _object(about.get("temporal_gt"), place, "temporal_gt")
         begin = _whole(moment.get("begin_fid"), place, "temporal_gt")
         end = _whole(moment.get("end_fid"), place, "temporal_gt")
-        used = about.get("used_segment") or {}
-        segment = {}
-        if used:
-            segment["segment_s"] = [used["begin_fid"] / fps, used["end_fid"] / fps]
+        used = _object(about.get("used_segment") or {}, place, "used_segment")
+        ends = [used.get("begin_fid"), used.get("end_fid")] if used else None
+        segment = _segment(ends, fps, place, "used_segment")
         for kind in ("questions", "captions"):
-            for index, query in enumerate(about.get(kind) or ()):
+            for index, query in enumerate(_objects(about.get(kind), place, kind)):
                 boxes = _vidor_boxes(vidor, query.get("target_id"), begin, end, place)
                 yield self.record(
                     f"{vid}-{kind}-{index}", video, place.text(query, "description"),
@@ -209,14 +239,17 @@ def _vidor_boxes(
     vidor: Mapping[str, Any], target: Any, begin: int, end: int, place: Place
 ) -> dict[int, Any]:
     boxes: dict[int, Any] = {}
-    for frame, shapes in enumerate(vidor.get("trajectories") or ()):
-        if not begin <= frame < end:
-            continue
-        for shape in shapes:
+    frames = vidor.get("trajectories") or ()
+    if not isinstance(frames, list):
+        raise place.error("VidOR: expected a list", "trajectories")
+    for frame in range(max(0, begin), min(end, len(frames))):
+        for shape in _objects(frames[frame], place, "trajectories"):
             if shape.get("tid") == target:
-                box = shape["bbox"]
-                wide, tall = box["xmax"] - box["xmin"], box["ymax"] - box["ymin"]
-                boxes[frame] = [box["xmin"], box["ymin"], wide, tall]
+                box = _object(shape.get("bbox"), place, "bbox")
+                left, top, right, bottom = (number(box.get(side)) for side in _SIDES)
+                if left is None or top is None or right is None or bottom is None:
+                    raise place.error(f"VidOR: expected {', '.join(_SIDES)}", "bbox")
+                boxes[frame] = [left, top, right - left, bottom - top]
     if not boxes:
         raise place.error(f"VidOR has no box of object {target}", "target_id")
     return boxes
