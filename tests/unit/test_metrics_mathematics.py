@@ -69,11 +69,26 @@ def test_repaired_rule(pred, truth, expected):
 
 
 def test_unknown_rule_and_impossible_limits_are_refused():
-    with pytest.raises(UsageError, match="did you mean paper"):
+    with pytest.raises(UsageError, match=r"^unknown rule 'papr'.*did you mean paper"):
         compare("1", "1", rule="papr")
     for limit in (0, -1, float("nan"), float("inf"), 3_601):
         with pytest.raises(ValueError, match="time_limit_s"):
             compare("1", "2", time_limit_s=limit)
+    for limit in (0.001, 1, 3_600):
+        assert not equivalent("1", "2", time_limit_s=limit)
+
+
+def test_equivalent_asks_as_compare_does(monkeypatch):
+    asked = []
+
+    def ask(request, limit):
+        asked.append((*request, limit))
+        return {"equal": True}
+
+    monkeypatch.setattr(mathematics._WORKER, "ask", ask)
+    assert equivalent("n+1", "1+n", time_limit_s=9, rule="repaired")
+    assert equivalent("n+2", "2+n")
+    assert asked == [("n+1", "1+n", "repaired", 9, 9), ("n+2", "2+n", "paper", 5.0, 5.0)]
 
 
 BOMBS = [
@@ -383,6 +398,21 @@ def test_symbolic_equality_in_this_process():
     assert not math_worker.symbolically_equal("x+1", "1+x", "paper")
     assert math_worker.symbolically_equal("x+1", "1+x", "repaired")
     assert not math_worker.symbolically_equal("7", "nothing", "paper")
+    assert math_worker.symbolically_equal("The answer is 7", "7", "repaired")
+    assert math_worker.symbolically_equal("12 apples or 13", "13", "repaired")
+
+
+def test_symbolic_equality_uses_no_signals():
+    # The library's own limits raise anywhere but in a main thread.
+    found = []
+
+    def work():
+        found.append(math_worker.symbolically_equal("$x+2$", "$2+x$", "paper"))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert found == [True]
 
 
 @pytest.mark.parametrize(
