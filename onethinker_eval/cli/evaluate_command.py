@@ -103,6 +103,15 @@ def evaluate(
             rich_help_panel=_HOW,
         ),
     ] = None,
+    system_prompt: Annotated[
+        str | None,
+        typer.Option(
+            "--system-prompt",
+            metavar="TEXT",
+            help='System message in place of the profile\'s ("" for none).',
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     device: Annotated[
         str | None,
         typer.Option(
@@ -157,6 +166,7 @@ def evaluate(
         batch_size=batch_size,
         gen_kwargs=gen_kwargs or "",
         prompt=prompts or "",
+        system_prompt=system_prompt,
         device=device,
         output=output,
         run=run or "",

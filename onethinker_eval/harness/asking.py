@@ -22,9 +22,12 @@ _PROFILE: ContextVar[Profile | None] = ContextVar("prompt_profile", default=None
 
 
 @contextlib.contextmanager
-def using_profile(name: str) -> Iterator[Profile]:
-    """Ask by the profile `name` (shipped, or a file) while the block runs."""
-    chosen = prompts.load_profile(name) if name else _by_environment()
+def using_profile(name: str, system: str | None = None) -> Iterator[Profile]:
+    """Ask by the profile `name` (shipped, or a file) while the block runs.
+
+    `system` replaces the profile's system message; "" removes it, None leaves it.
+    """
+    chosen = (prompts.load_profile(name) if name else _by_environment()).with_system(system)
     token = _PROFILE.set(chosen)
     try:
         yield chosen

@@ -21,8 +21,9 @@ class Settings:
 
     `model_args` and `gen_kwargs` are lmms-eval's `key=value,key=value` strings. `data` is `demo`,
     `hub`, or a folder that holds the benchmark files. `limit` counts records per task (`None`
-    for all). `prompt` is a prompt profile, by name or file; empty for the default. `run` names
-    the folder under `output`; left empty it is made from model and data. `protocols` picks the
+    for all). `prompt` is a prompt profile, by name or file; empty for the default.
+    `system_prompt` replaces the profile's system message ("" removes it). `run` names the folder
+    under `output`; left empty it is made from model and data. `protocols` picks the
     scorings that are reported; empty means all a task has. `chunk` fixes how many samples are
     handed to the model at once; `None` lets the journal choose.
     """
@@ -35,6 +36,7 @@ class Settings:
     batch_size: int = 1
     gen_kwargs: str = ""
     prompt: str = ""
+    system_prompt: str | None = None
     device: str | None = None
     output: str = "results"
     run: str = ""

@@ -188,3 +188,24 @@ def test_ones_own_profile(tmp_path: Path) -> None:
     assert prompts.text_of(record("ocr"), None, profile) == "What is it? Read."
     choice = prompts.text_of(record("multiple choice"), None, profile)
     assert choice == "What is it?\nA. red\nB. blue"
+
+
+def test_a_system_message_of_the_run_reaches_the_model(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from onethinker_eval.harness import asking
+    from onethinker_eval.harness import evaluate as module
+    from onethinker_eval.harness.settings import Settings
+
+    (task,) = benchmarks.resolve("refcoco_val")
+    seen: list[list[str]] = []
+    monkeypatch.setattr(module.environment, "prepare", lambda **_options: None)
+    monkeypatch.setattr(module, "check_model_name", lambda _name: None)
+    monkeypatch.setattr(
+        module,
+        "_evaluate",
+        lambda *_: seen.append([part["role"] for part in asking.messages_of(task, record())]),
+    )
+    for system in (None, "Look twice.", ""):
+        module.evaluate(Settings("oracle", ("refcoco_val",), system_prompt=system))
+    assert seen == [["user"], ["system", "user"], ["user"]]
