@@ -21,7 +21,7 @@ from typing import Any
 
 from onethinker_eval.paths import cache_dir
 
-__all__ = ["distributed_rank", "prepare", "world_size"]
+__all__ = ["distributed_rank", "prepare", "silence_lmms_eval", "world_size"]
 
 _QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -34,7 +34,10 @@ _QUIET = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "DECORD_LOG_LEVEL": "QUIET",
 }
-_LOGGERS = ("transformers", "datasets", "accelerate", "huggingface_hub", "httpx", "vllm", "PIL")
+_LOGGERS = (
+    *("transformers", "datasets", "accelerate", "huggingface_hub", "httpx", "vllm", "PIL"),
+    "qwen_vl_utils",
+)
 
 
 def prepare(*, verbose: bool = False) -> None:
@@ -58,12 +61,17 @@ def prepare(*, verbose: bool = False) -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     _silence_bars()
     if importlib.util.find_spec("loguru") is not None:
-        # lmms-eval logs to stdout through loguru; it installs its handler when first imported.
         import lmms_eval.models  # noqa: F401
-        from loguru import logger
 
-        logger.remove()
-        logger.add(sys.stderr, level="CRITICAL")
+        silence_lmms_eval()
+
+
+def silence_lmms_eval() -> None:
+    """Take away the log handlers of lmms-eval; some of its modules install one when imported."""
+    from loguru import logger
+
+    logger.remove()
+    logger.add(sys.stderr, level="CRITICAL")
 
 
 def _silence_bars() -> None:

@@ -53,7 +53,7 @@ def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) ->
     """
     environment.prepare(verbose=settings.verbose)
     check_model_name(settings.model)
-    with using_profile(settings.prompt):
+    with using_profile(settings.prompt, settings.system_prompt):
         return _evaluate(settings, progress)
 
 
@@ -169,6 +169,10 @@ def _generate(
     from onethinker_eval.harness.task_manager import RunTaskManager
 
     model = JournalledModel(load_model(settings))
+    import lmms_eval.evaluator  # noqa: F401  # it installs a log handler
+
+    if not settings.verbose:
+        environment.silence_lmms_eval()
     files = {work.task.id: write_data_file(work.task, work.records) for work in works}
     with prepared(files, settings.include_path):
         manager = RunTaskManager([work.task for work in works], files)

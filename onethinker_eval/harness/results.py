@@ -35,7 +35,8 @@ class RunResult:
 
     `generated` and `reused` count samples answered in this session and before it. `failures` are
     samples without a reply; `unscored` says, a line a task, why replies that are there have no
-    score. `metrics` are the rows of metrics.csv; empty on ranks other than the first.
+    score. `metrics` are the rows of metrics.csv; empty on ranks other than the first. `judged`
+    has a line for each task a judge was asked about.
     """
 
     folder: Path
@@ -44,6 +45,7 @@ class RunResult:
     failures: tuple[Failure, ...] = ()
     metrics: tuple[MetricRow, ...] = ()
     unscored: tuple[str, ...] = ()
+    judged: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -69,6 +71,7 @@ def finish_run(
     from onethinker_eval.rescoring import rescore
 
     failures = failures_of(folder.path, tasks)
+    notes = _judge(folder.path, tasks, settings, ticker)
     # All tasks the folder holds, not only those of this command: metrics.csv is the run's.
     scored = rescore(
         folder.path,
@@ -86,7 +89,27 @@ def finish_run(
         failures,
         scored.rows,
         tuple(_unscored(scored, failures, {task.id for task in tasks})),
+        notes,
     )
+
+
+def _judge(
+    folder: Path, tasks: Sequence[Task], settings: Settings, ticker: Ticker
+) -> tuple[str, ...]:
+    """Ask the judge of the settings, if there is one; return a line for each task."""
+    if not settings.judge:
+        return ()
+    from onethinker_eval.judging import judge_run, parse_judge
+
+    asked = 0
+
+    def tell(task: str, count: int) -> None:
+        nonlocal asked
+        asked += count
+        ticker.say("score", f"judge: {asked} samples", task)
+
+    judge = parse_judge(settings.judge)
+    return tuple(report.summary() for report in judge_run(folder, tasks, judge, progress=tell))
 
 
 def _unscored(scored: Rescored, failures: Sequence[Failure], tasks: set[str]) -> Iterator[str]:
@@ -102,3 +125,5 @@ def _unscored(scored: Rescored, failures: Sequence[Failure], tasks: set[str]) ->
                     found[reason] = max(count, found.get(reason, 0))
         for reason, count in found.items():
             yield f"{task.plan.task}: {count} without a score: {reason}"
+        if task.unjudged:
+            yield f"{task.plan.task}: {task.unjudged} without a judged score: see judge/*.jsonl"

@@ -26,6 +26,7 @@ class Settings:
     under `output`; left empty it is made from model and data. `protocols` picks the
     scorings that are reported; empty means all a task has. `chunk` fixes how many samples are
     handed to the model at once; `None` lets the journal choose.
+    `judge` is what `--judge` says (see `onethinker_eval.judging`); it decides no reply.
     """
 
     model: str
@@ -45,6 +46,7 @@ class Settings:
     seed: int = 0
     chunk: int | None = None
     verbose: bool = False
+    judge: str = ""
 
     def __post_init__(self) -> None:
         """Check every field; raises `UsageError` that names the option."""
@@ -65,6 +67,10 @@ class Settings:
             )
         parse_arguments(self.model_args, "--model_args")
         parse_arguments(self.gen_kwargs, "--gen_kwargs")
+        if self.judge:
+            from onethinker_eval.judging.settings import parse_judge
+
+            parse_judge(self.judge)
 
     @property
     def run_name(self) -> str:

@@ -32,6 +32,7 @@ class RecordModel(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         """Accept lmms-eval's common arguments; `delay_s` waits so long before each reply."""
         super().__init__()
         refuse_unknown(type(self).__name__.lower(), unknown, ["delay_s"])
+        self.device = "cpu"  # lmms-eval counts requests over several processes on it
         self._delay_s = float(delay_s)
 
     @abc.abstractmethod
