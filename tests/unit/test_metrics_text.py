@@ -195,7 +195,8 @@ def test_open_ended(reference, hypothesis, paper, official):
         ("filing", "file"), ("happy", "happi"), ("enjoy", "enjoy"), ("spied", "spi"),
         ("died", "die"), ("relational", "relat"), ("rational", "ration"), ("digitizer", "digit"),
         ("radically", "radic"), ("geology", "geolog"), ("adoption", "adopt"), ("rate", "rate"),
-        ("cease", "ceas"), ("controll", "control"), ("roll", "roll"), ("oed", "o"), ("aed", "a"),
+        ("cease", "ceas"), ("controll", "control"), ("roll", "roll"), ("oed", "o"), ("aed", "a"), ("activated", "activ"),
+        ("generalized", "gener"), ("operabled", "oper"), ("conditionally", "condit"),
         ("ated", "ate"),
     ],
 )  # fmt: skip
