@@ -9,6 +9,7 @@ model: `compare` lists the rest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
@@ -109,7 +110,7 @@ def signatures_of_run(
     for task, asked in identity["tasks"].items():
         info = asked.get("info") or {}
         rule = frames.get(task, {})
-        limit = asked.get("limit")
+        limit = asked.get("limit", math.inf)
         key = (str(info.get("benchmark", task)), str(info.get("split", "")))
         found[key] = Signature(
             benchmark=key[0],
@@ -124,7 +125,7 @@ def signatures_of_run(
             pixels=_pixels(rule),
             decoder=_text(session.get("video_reader")),
             data=_digest(info.get("data")),
-            limit=_text(limit) if isinstance(limit, int) and limit < info.get("records", 0) else "",
+            limit=_text(limit) if limit <= info.get("records", 0) else "",
             seed=_text(identity.get("seed")),
             task=_text(info.get("version")),
             lmms_eval=_text(versions.get("lmms-eval")),

@@ -79,9 +79,11 @@ def test_every_option_reaches_the_settings(asked: list[Any], tmp_path: Path) -> 
     own.mkdir()
     words = ["--limit", "3", "--output_path", "out", "--run", "r1", "--protocol", "paper,official"]
     words += ["--include-path", str(own), "--seed", "7", "--device", "cpu", "--verbose"]
+    words += ["--prompts", "plain", "--system_prompt", ""]
     assert main([*BASE, *words]) == 0
     (s,) = asked
     assert (s.limit, s.output, s.run, s.protocols) == (3, "out", "r1", ("paper", "official"))
+    assert (s.prompt, s.system_prompt) == ("plain", "")
     assert (s.include_path, s.seed, s.device, s.verbose) == ((str(own),), 7, "cpu", True)
 
 

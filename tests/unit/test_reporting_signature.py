@@ -61,7 +61,7 @@ def test_a_run_manifest_becomes_signatures() -> None:
                     "prompts": "0" * 64,
                     "generation": {"temperature": "0", "max_new_tokens": "8192"},
                     "limit": 5,
-                    "info": {"benchmark": "x", "split": "val", "records": 9, "data": "d" * 64},
+                    "info": {"benchmark": "x", "split": "val", "records": 5, "data": "d" * 64},
                 }
             },
         },
@@ -72,5 +72,6 @@ def test_a_run_manifest_becomes_signatures() -> None:
     assert (found.fps, found.frames, found.pixels) == ("2", "128", "7/8")
     assert (found.prompt, found.data, found.weights) == ("0" * 12, "d" * 12, "f" * 12)
     assert found.generation == "max_new_tokens=8192,temperature=0"
+    assert found.limit == "5"
     assert (found.torch, found.lmms_eval, found.seed) == ("2", "3", "3")
     assert parse_signature(str(found)) == found
