@@ -4,9 +4,10 @@
 
 Both paths run the same task file over the same records with the same instant model, and score
 every reply by the same code. *plain* is `simple_evaluate` with the task's own `process_results`
-and without its sample log (nothing of it survives an interruption). *ours* is `evaluate`: lock, manifest, sample keys with
-hashed media, journal forced to disk, score files, metrics with bootstrap intervals, leaderboard.
-Time is the least of several repeats after a warm-up, memory the peak of a process of its own.
+and without its sample log (nothing of it survives an interruption). *ours* is `evaluate`: lock,
+manifest, sample keys with hashed media, journal forced to disk, score files, metrics with
+bootstrap intervals, leaderboard. Time is the least of several repeats after a warm-up, memory the
+peak of a process of its own.
 """
 
 from __future__ import annotations

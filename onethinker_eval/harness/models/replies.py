@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from onethinker_eval.answers import wrap
+
 __all__ = ["reply_with"]
 
 
 def reply_with(value: Any) -> str:
-    """Return a reply with empty thinking and `value` as its answer.
+    r"""Return a reply with empty thinking and `value` as its answer.
 
-    A text that carries `<answer>` tags of its own keeps them; other values are written as JSON.
+    A text is taken as it is, without `<answer>` tags of its own; other values become JSON.
 
     >>> reply_with({"time": [1.0, 2.5]})
-    '<think></think><answer>{"time": [1.0, 2.5]}</answer>'
+    '<think></think>\n<answer>{"time": [1.0, 2.5]}</answer>'
     """
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    if "<answer>" not in text:
-        text = f"<answer>{text}</answer>"
-    return f"<think></think>{text}"
+    text = text.strip()
+    if text.startswith("<answer>") and text.endswith("</answer>"):
+        text = text.removeprefix("<answer>").removesuffix("</answer>").strip()
+    return wrap("", text)
