@@ -122,6 +122,15 @@ def evaluate(
         str,
         typer.Option("--seed", metavar="N", help="Of all random numbers.", rich_help_panel=_HOW),
     ] = "0",
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            "--judge",
+            metavar="K=V,…",
+            help="LLM judge: base_url=…,model=…; see docs/judging.md.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     output: Annotated[
         str,
         typer.Option(
@@ -174,6 +183,7 @@ def evaluate(
         include_path=tuple(include_path or ()),
         seed=seed,
         verbose=verbose,
+        judge=judge or "",
     )
     raise typer.Exit(_run(settings, Terminal(quiet=quiet, verbose=verbose)))
 

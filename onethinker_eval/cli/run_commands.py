@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from onethinker_eval.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from onethinker_eval.judging import JudgeSettings
 
 __all__ = ["leaderboard", "score"]
 
@@ -23,6 +27,14 @@ def score(
         str | None,
         typer.Option("--protocol", metavar="P,…", help="Only these (default: those of the run)."),
     ] = None,
+    judge: Annotated[
+        str | None,
+        typer.Option(
+            "--judge",
+            metavar="K=V,…",
+            help="Ask this LLM judge what is not stored yet: base_url=…,model=…",
+        ),
+    ] = None,
     output: Output = "results",
     quiet: Annotated[bool, typer.Option("--quiet", help="Only errors and the table.")] = False,
     verbose: Verbose = False,
@@ -36,12 +48,15 @@ def score(
 
     terminal = Terminal(quiet=quiet, verbose=verbose)
     terminal.show_own_warnings()
+    asked = _judge_settings(judge)
     folder = find_run(run, output)
     manifest = read_manifest(folder)
     settings = manifest.get("settings") or {}
     protocols = words(protocol) or tuple(settings.get("protocols") or ())
     check_protocols(protocols)
     with FolderLock(folder):
+        if asked is not None:
+            _ask_judge(folder, asked, settings.get("include_path") or (), terminal)
         result = rescore(
             folder,
             protocols=protocols,
@@ -60,9 +75,35 @@ def score(
         protocol=protocols[0] if protocols else "paper",
         demo=bool(manifest.get("demo")),
     )
+    for name, count in result.unjudged.items():
+        terminal.warn(f"{name}: {count} samples without a judged score; --judge asks again")
     if result.failed:
         terminal.warn(f"{result.failed} samples have no score: the run is not complete")
-    raise typer.Exit(1 if result.failed else 0)
+    raise typer.Exit(1 if result.failed or result.unjudged else 0)
+
+
+def _judge_settings(text: str | None) -> JudgeSettings | None:
+    if not text:
+        return None
+    from onethinker_eval.judging import parse_judge
+
+    return parse_judge(text)
+
+
+def _ask_judge(
+    folder: Path, judge: JudgeSettings, include_path: Sequence[str], terminal: Terminal
+) -> None:
+    """Ask the judge about the run's replies, and say what that took."""
+    from onethinker_eval.benchmarks import catalogue
+    from onethinker_eval.judging import judge_run, judged_tasks
+    from onethinker_eval.rescoring.journals import stored_tasks
+
+    stored = set(stored_tasks(folder))
+    tasks = [task for task in catalogue(include_path).tasks.values() if task.id in stored]
+    if not judged_tasks(tasks, judge):
+        terminal.warn("no task of this run has anything to ask this judge")
+    for report in judge_run(folder, tasks, judge):
+        terminal.say(report.summary())
 
 
 def leaderboard(

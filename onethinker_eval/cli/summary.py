@@ -27,6 +27,8 @@ def print_summary(
     rows = list(result.metrics) or read_metrics(result.folder / "metrics.csv")
     print_metrics(rows, terminal, protocol=protocol, demo=demo)
     print_failures(result.failures, terminal, result.folder)
+    for line in result.judged:
+        terminal.say(line)
     for line in result.unscored:
         terminal.warn(line)
     reused = f", {result.reused} reused" if result.reused else ""

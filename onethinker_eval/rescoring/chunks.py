@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -22,6 +22,10 @@ from onethinker_eval.rescoring.plan import Plan
 from onethinker_eval.rescoring.sample import score_line
 from onethinker_eval.rescoring.tally import Belonging, Tally, tally
 from onethinker_eval.scoring.result import PROTOCOLS, Score
+
+if TYPE_CHECKING:
+    from onethinker_eval.judging.cases import Asking
+    from onethinker_eval.judging.journal import Judge
 
 __all__ = ["CHUNK_BYTES", "Chunk", "ChunkResult", "Job", "byte_ranges", "run_job", "with_types"]
 
@@ -49,13 +53,17 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A chunk to score, where to put its lines, and the samples whose line there is void."""
+    """A chunk to score, where to put its lines, and the samples whose line there is void.
+
+    `judged` is the journal of what the plan's judge said, if it has one.
+    """
 
     chunk: Chunk
     plan: Plan
     target: str
     masks: tuple[str, ...] = ()
     void: frozenset[str] = frozenset()
+    judged: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +206,8 @@ def _line_number(path: str, position: int) -> str:
 def _score(line: Mapping[str, Any], job: Job) -> Entry:
     record = line["record"]
     masks = _masks_of(line["id"], job.masks) if job.masks else None
-    scores = score_line(line, job.plan, masks)
+    asking = _asking(job.judged, job.plan.judge) if job.judged and job.plan.judge else None
+    scores = score_line(line, job.plan, masks, asking)
     meta = record["meta"]
     group, category = meta.get("group"), meta.get(job.plan.breakdown)
     belonging = Belonging(
@@ -236,6 +245,19 @@ def _tallies(entries: list[Entry], plan: Plan) -> dict[str, Tally]:
         found[protocol] = tally([entry[1][protocol] for entry in single], belongings, plan)
         found[protocol].merge(base)
     return found
+
+
+def _asking(path: str, judge: Judge) -> Asking:
+    size = Path(path).stat().st_size if Path(path).exists() else 0
+    return _stored_asking(path, size, judge)
+
+
+@lru_cache(maxsize=2)
+def _stored_asking(path: str, _size: int, judge: Judge) -> Asking:
+    from onethinker_eval.judging.asking import StoredAsking
+    from onethinker_eval.judging.journal import stored_replies
+
+    return StoredAsking(judge, stored_replies(Path(path)))
 
 
 @lru_cache(maxsize=4)

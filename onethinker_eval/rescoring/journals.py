@@ -10,7 +10,7 @@ from onethinker_eval.files import read_journal
 from onethinker_eval.scoring.result import Score
 from onethinker_eval.statistics import ClusterSums
 
-__all__ = ["journal_parts", "read_clusters", "read_scores", "stored_tasks"]
+__all__ = ["journal_parts", "read_clusters", "read_scores", "stored_tasks", "winning_lines"]
 
 
 def journal_parts(folder: Path, task: str) -> list[Path]:
@@ -23,6 +23,17 @@ def stored_tasks(run: Path) -> list[str]:
     """Return the tasks that have replies in a run folder, sorted."""
     names = {path.name.split(".")[0] for path in (run / "replies").glob("*.jsonl")}
     return sorted(names)
+
+
+def winning_lines(run: Path, task: str) -> list[dict[str, Any]]:
+    """Return the line that counts for each sample of a task: a reply wins, then the later one."""
+    best: dict[str, dict[str, Any]] = {}
+    for path in journal_parts(run / "replies", task):
+        for _, line in read_journal(path):
+            known = best.get(line["id"])
+            if known is None or line["status"] == "ok" or known["status"] != "ok":
+                best[line["id"]] = line
+    return list(best.values())
 
 
 def read_scores(path: Path | str, protocol: str) -> Iterator[tuple[str, str, Score]]:

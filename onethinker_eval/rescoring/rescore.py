@@ -6,7 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
@@ -21,6 +21,7 @@ from onethinker_eval.rescoring.chunks import (
     run_job,
     with_types,
 )
+from onethinker_eval.rescoring.corpus import corpus_rows
 from onethinker_eval.rescoring.journals import journal_parts, stored_tasks
 from onethinker_eval.rescoring.merging import Changes, Duplicates, compare, merge
 from onethinker_eval.rescoring.plan import Plan
@@ -51,6 +52,12 @@ class TaskScores:
     reasons: Mapping[str, Mapping[tuple[str, str], int]]
     tallies: Mapping[str, Tally]
 
+    @property
+    def unjudged(self) -> int:
+        """How many samples have a reply that a judge was due to see, and no judgement."""
+        totals = [tally.totals for tally in self.tallies.values()]
+        return max((int(t["judge failed"] + t["reward failed"]) for t in totals), default=0)
+
 
 @dataclass(frozen=True, slots=True)
 class Rescored:
@@ -68,6 +75,12 @@ class Rescored:
     def failed(self) -> int:
         """How many samples have no score."""
         return sum(task.failed for task in self.tasks)
+
+    @property
+    def unjudged(self) -> dict[str, int]:
+        """How many samples of each judged task have no judged score, if any."""
+        counts = {task.plan.task: task.unjudged for task in self.tasks}
+        return {name: count for name, count in counts.items() if count}
 
 
 def rescore(
@@ -143,6 +156,7 @@ def rescore_task(
 ) -> TaskScores:
     """Rebuild `scores/<task>.jsonl` from the task's replies; arguments are those of `rescore`."""
     run = Path(folder)
+    plan = _with_judge(plan, run)
     target = run / "scores" / f"{plan.task}.jsonl"
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -157,10 +171,22 @@ def rescore_task(
             f"cannot write {error.filename or target}: {error.strerror or error}",
             hint="free some space or make the folder writable",
         ) from error
-    rows = tuple(metric_rows(plan, tallies, seed=seed, replicates=replicates))
+    rows = (
+        *metric_rows(plan, tallies, seed=seed, replicates=replicates),
+        *corpus_rows(run, plan, tallies, seed=seed, replicates=replicates),
+    )
     reasons = {name: dict(sorted(tally.reasons.items())) for name, tally in tallies.items()}
     failed = max((int(tally.totals["failed"]) for tally in tallies.values()), default=0)
     return TaskScores(plan, rows, samples, failed, changes, reasons, tallies)
+
+
+def _with_judge(plan: Plan, run: Path) -> Plan:
+    """Return `plan` with the judge whose replies the run folder holds for its task, if any."""
+    if not (run / "judge" / "judge.json").exists():
+        return plan
+    from onethinker_eval.judging.journal import read_judges
+
+    return replace(plan, judge=read_judges(run).get(plan.task))
 
 
 def _score(
@@ -173,6 +199,7 @@ def _score(
     progress: Progress | None,
 ) -> tuple[dict[str, Tally], int, Changes]:
     masks = tuple(map(str, journal_parts(run / "masks", plan.task)))
+    judged = str(run / "judge" / f"{plan.task}.jsonl") if plan.judge is not None else ""
     paths = {chunk.number: scratch / f"{chunk.number}.jsonl" for chunk in chunks}
     size = sum(chunk.end - chunk.start for chunk in chunks)
     workers = _workers(processes, size, len(chunks))
@@ -180,7 +207,14 @@ def _score(
     void: Duplicates = {}
     while True:
         jobs = [
-            Job(chunk, plan, str(paths[chunk.number]), masks, frozenset(void.get(chunk.number, ())))
+            Job(
+                chunk,
+                plan,
+                str(paths[chunk.number]),
+                masks,
+                frozenset(void.get(chunk.number, ())),
+                judged,
+            )
             for chunk in chunks
         ]
         tallies: dict[str, Tally] = {name: Tally() for name in plan.protocols}

@@ -21,9 +21,18 @@ from onethinker_eval.scoring.definitions import (
 )
 from onethinker_eval.statistics import REPLICATES, ClusterSums, Interval, Resampling
 
-__all__ = ["COLUMNS", "MetricRow", "metric_rows", "read_metrics", "write_metrics"]
+__all__ = [
+    "COLUMNS",
+    "JUDGED_UNPARSABLE",
+    "MetricRow",
+    "metric_rows",
+    "read_metrics",
+    "write_metrics",
+]
 
 _DIGITS = 6
+JUDGED_UNPARSABLE = "judged unparsable"
+"""The statistic that is 1 where there was nothing a judge could have been asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +100,8 @@ def _row(
         None if low is None else round(low, _DIGITS),
         None if high is None else round(high, _DIGITS),
         int(totals[metric.count]),
-        int(totals[UNPARSABLE]),
-        int(totals[FAILED_MEMBER]),
+        int(totals[JUDGED_UNPARSABLE if metric.failures else UNPARSABLE]),
+        int(totals[FAILED_MEMBER] + totals[metric.failures]),
     )
 
 

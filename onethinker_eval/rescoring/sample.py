@@ -7,7 +7,7 @@ parsed once; where a type's metric is the same under several protocols, so is th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onethinker_eval.answers import parse
 from onethinker_eval.answers.values import Answer
@@ -18,6 +18,9 @@ from onethinker_eval.scoring.case import Case
 from onethinker_eval.scoring.masks import score_masks, with_prompt
 from onethinker_eval.scoring.result import Protocol, Score, failed_score
 from onethinker_eval.scoring.truths import read_truth
+
+if TYPE_CHECKING:
+    from onethinker_eval.judging.cases import Asking
 
 __all__ = ["score_line"]
 
@@ -35,12 +38,16 @@ _TWINS: dict[str, dict[str, str]] = {
 
 
 def score_line(
-    line: Mapping[str, Any], plan: Plan, masks: Mapping[str, Any] | None = None
+    line: Mapping[str, Any],
+    plan: Plan,
+    masks: Mapping[str, Any] | None = None,
+    asking: Asking | None = None,
 ) -> dict[str, Score]:
     """Return the score of one line of a reply journal under each of the plan's protocols.
 
     `masks` is the sample's line of the mask journal: for a segmentation answer its masks are
-    scored and the prompt's own scores stand beside them. A malformed truth fails the sample.
+    scored and the prompt's own scores stand beside them. `asking` gives what the plan's judge said
+    of the answer, which stands beside the scores too. A malformed truth fails the sample.
     Raises `KeyError` or `TypeError` for a line that is not of a reply journal.
     """
     if line["status"] != "ok":
@@ -57,6 +64,10 @@ def score_line(
             protocol: _with_masks(score, record, masks, protocol)  # type: ignore[arg-type]
             for protocol, score in found.items()
         }
+    if asking is not None and plan.judge is not None:
+        from onethinker_eval.judging.apply import with_judgements
+
+        return with_judgements(found, record, plan.judge, plan.role, plan.choice_rule, asking)
     return found
 
 

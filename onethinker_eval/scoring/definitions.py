@@ -49,7 +49,8 @@ class Metric:
 
     `count` is the statistic whose sum is the number of samples behind the value. `over` is the
     kind of group ("group", "cluster") of the group reductions. `parts` are the (numerator,
-    denominator) pairs of `mean_of`.
+    denominator) pairs of `mean_of`. `failures` is the statistic that counts samples which this
+    metric alone has no value for (a judge that failed).
     """
 
     name: str
@@ -59,6 +60,7 @@ class Metric:
     reduction: Reduction = "ratio"
     over: str = ""
     parts: tuple[tuple[str, str], ...] = ()
+    failures: str = ""
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -91,7 +93,7 @@ def _part(sums: Mapping[str, int], numerator: str, denominator: str) -> Fraction
 def _group_values(metric: Metric, totals: Totals) -> dict[str, Fraction]:
     values = {}
     for group, sums in totals.groups.get(metric.over, {}).items():
-        if sums.get(FAILED_MEMBER):
+        if sums.get(FAILED_MEMBER) or sums.get(metric.failures):
             continue
         value = _part(sums, metric.numerator, metric.denominator)
         if value is not None:
@@ -105,6 +107,9 @@ def group_table(metric: Metric, totals: Totals) -> dict[str, tuple[float, float]
     return {group: (float(value), 1.0) for group, value in _group_values(metric, totals).items()}
 
 
+_SPLIT = (COUNT, "accuracy", "judged", "judged accuracy", "questions", "questions right")
+"""The statistics that are kept by category too."""
+
 _CATEGORY = re.compile(rf"{COUNT}\[(.+)\]", re.DOTALL)
 
 
@@ -115,7 +120,7 @@ def with_category(statistics: Mapping[str, int | float], category: str) -> dict[
     {'n': 1, 'accuracy': 1, 'n[algebra]': 1, 'accuracy[algebra]': 1}
     """
     copy = dict(statistics)
-    for name in (COUNT, "accuracy"):
+    for name in _SPLIT:
         if name in statistics:
             copy[f"{name}[{category}]"] = statistics[name]
     return copy

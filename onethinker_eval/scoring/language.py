@@ -17,7 +17,7 @@ A sample whose gold and answer are both empty never scores: an empty truth is an
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from onethinker_eval.answers.letters import option_texts
 from onethinker_eval.errors import DataError, unknown_name
@@ -25,7 +25,7 @@ from onethinker_eval.metrics import choices, numbers, text
 from onethinker_eval.scoring.case import Case, Unscorable
 from onethinker_eval.scoring.result import Measured
 
-__all__ = ["CHOICE_RULES", "LANGUAGE_MISSES", "LANGUAGE_RULES", "reads_text"]
+__all__ = ["CHOICE_RULES", "LANGUAGE_MISSES", "LANGUAGE_RULES", "reads_text", "truth_letter"]
 
 _PAPER_RULES = frozenset({"option_inference", "video_holmes", "long_video_bench"})
 _LETTER = re.compile(r"\(?([A-Za-z])(?:[).:、\s]|$)")
@@ -40,20 +40,27 @@ CHOICE_RULES = (
 """Names a task file may give as `choice_rule`; "" is `exact`."""
 
 
-def _truth_letter(case: Case) -> str:
-    """Return the right letter; the truth may be "B", "b. blue" or an option's text."""
-    match = _LETTER.match(case.truth)
+def truth_letter(truth: str, options: Sequence[str]) -> str:
+    """Return the right letter; the truth may be "B", "b. blue" or an option's text.
+
+    Raises `DataError` if it is none of them.
+    """
+    match = _LETTER.match(truth)
     if match:
         return match[1].upper()
-    folded = case.truth.casefold()
-    for letter, option in option_texts(tuple(case.options)).items():
+    folded = truth.casefold()
+    for letter, option in option_texts(tuple(options)).items():
         if option.casefold() == folded:
             return letter
     raise DataError(
-        f"the truth of a multiple choice record must be an option, found {case.truth!r}",
+        f"the truth of a multiple choice record must be an option, found {truth!r}",
         field="truth",
         fix="mend the record",
     )
+
+
+def _truth_letter(case: Case) -> str:
+    return truth_letter(case.truth, case.options)
 
 
 def reads_text(case: Case) -> bool:
