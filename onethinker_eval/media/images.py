@@ -39,10 +39,12 @@ def read(path: str, rule: FrameRule | None = None) -> ImagePixels:
     Raises `DataError` naming the file if it is missing, broken, cut off, or above 268 megapixels.
     """
     import numpy as np
-    from PIL import Image
+    from PIL import Image, ImageFile
 
     with _open(path) as stored:
         width, height = stored.size
+        # lmms-eval switches this on for the whole process: a cut file would pass, half grey.
+        ImageFile.LOAD_TRUNCATED_IMAGES = False
         try:
             stored.load()
             if stored.mode == "RGBA":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from onethinker_eval.errors import DataError
 from onethinker_eval.media import images
@@ -39,7 +39,11 @@ def test_a_rule_resizes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("how", ["cut", "text", "empty"])
-def test_a_broken_image_is_named(tmp_path: Path, how: str) -> None:
+@pytest.mark.parametrize("lenient", [False, True], ids=["strict", "after-lmms-eval"])
+def test_a_broken_image_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lenient: bool, how: str
+) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", lenient)
     path = tmp_path / f"{how}.png"
     whole = Path(save(tmp_path / "whole.png")).read_bytes()
     path.write_bytes({"cut": whole[: len(whole) // 2], "text": b"hello", "empty": b""}[how])
