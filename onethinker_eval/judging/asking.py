@@ -69,8 +69,9 @@ def _finite(reply: str) -> float:
 class LiveAsking:
     """Asks a judge for what is not stored yet; safe to use from several threads.
 
-    Counts calls that were `made`, `reused` and `failed`. After a refusal that every call would
-    meet, or `broken_after` failures in a row, nothing more is asked and `stopped` says why.
+    Counts calls that were `made` and `failed`, and replies `reused`. After a refusal that every
+    call would meet, or `broken_after` failures in a row, nothing more is asked and `stopped` says
+    why.
     """
 
     def __init__(
@@ -89,8 +90,15 @@ class LiveAsking:
         self._digests = dict(judge.prompts)
         self._broken_after, self._in_row = broken_after, 0
         self._lock = threading.Lock()
-        self.made = self.reused = self.failed = 0
+        self._before = {key for key, stored in replies.items() if stored.reply is not None}
+        self._used: set[str] = set()
+        self.made = self.failed = 0
         self.stopped = ""
+
+    @property
+    def reused(self) -> int:
+        """How many of the replies of earlier sessions were used."""
+        return len(self._used)
 
     def text(self, prompt: str, inputs: Mapping[str, str], read: Callable[[str], Value]) -> Value:
         """Return what `read` makes of the reply, stored or asked for; raises `JudgeFailed`."""
@@ -148,7 +156,8 @@ class LiveAsking:
             found = self._replies.get(key)
             if found is None or found.reply is None:
                 return None
-            self.reused += 1
+            if key in self._before:
+                self._used.add(key)
             return found
 
     def _check(self) -> None:

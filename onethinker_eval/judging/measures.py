@@ -11,8 +11,18 @@ from collections.abc import Iterable
 
 from onethinker_eval.scoring.definitions import COUNT, Metric
 
-__all__ = ["judged_metrics", "relabelled"]
+__all__ = ["is_judged", "judged_metrics", "relabelled"]
 
+_BY_NATURE = frozenset(
+    {
+        "question accuracy",
+        "macro question accuracy",
+        "question points (0-5)",
+        "G-Eval relevance (1-5)",
+        "judged share",
+        "reward",
+    }
+)
 _FAILED = "judge failed"
 _SHARE = Metric("judged share", "judge asked", COUNT)
 _REWARD = Metric("reward", "reward", "reward of", count="rewarded", failures="reward failed")
@@ -89,6 +99,15 @@ _BY_ROLE = {
     "videommlu": _lectures,
     "g_eval": _relevance,
 }
+
+
+def is_judged(metric: str) -> bool:
+    """Tell from its name whether a judge or a reward model had a say in a metric.
+
+    >>> is_judged("accuracy (judged)"), is_judged("accuracy"), is_judged("question accuracy [Math]")
+    (True, False, True)
+    """
+    return metric.endswith(" (judged)") or metric.partition(" [")[0] in _BY_NATURE
 
 
 def judged_metrics(role: str, statistics: Iterable[str]) -> tuple[Metric, ...]:

@@ -34,6 +34,8 @@ __all__ = [
 Source = Literal["run", "demo", "published"]
 Verdict = Literal["above", "below", "within noise", "partial", "no interval"]
 
+JUDGED = " (judged)"
+"""How the name of a number ends that a judge had a say in, where there is one by rule too."""
 ROUNDING = 0.05
 """Half of the last digit the paper prints: its value may be off by this much."""
 
@@ -195,8 +197,8 @@ def row_of_metrics(
 ) -> Row:
     """Make a board row from metric lines of one protocol.
 
-    Kept are the paper's columns and, per benchmark, its headline metric. `partial` says which
-    (benchmark, split) was run in part, and how.
+    Kept are the paper's columns and, per benchmark, its headline metric, and the same one as a
+    judge sees it. `partial` says which (benchmark, split) was run in part, and how.
     """
     wanted = {key for _, key in paper_columns()}
     cells = {}
@@ -205,7 +207,7 @@ def row_of_metrics(
         if line.protocol != protocol:
             continue
         key = Key(line.benchmark, line.split, line.metric)
-        if key not in wanted and headlines.get(place) != line.metric:
+        if key not in wanted and headlines.get(place) != line.metric.removesuffix(JUDGED):
             continue
         cells[key] = Cell(
             line.value,

@@ -67,7 +67,9 @@ def read_run(
         headlines=_headlines(tasks, protocol),
         partial=_partial(lines, manifest, tasks, demo=demo),
         signatures=signatures_of_run(
-            manifest, {name: task.frames for name, task in tasks.tasks.items()}
+            manifest,
+            {name: task.frames for name, task in tasks.tasks.items()},
+            _judges(folder),
         ),
     )
 
@@ -109,6 +111,15 @@ def _model(manifest: Mapping[str, Any]) -> str:
             return str(arguments[key])
     name = str(model["name"])
     return _DEFAULT_WEIGHTS.get(name, name)
+
+
+def _judges(folder: Path) -> dict[str, str]:
+    """Say who judged each task, if anyone did."""
+    if not (folder / "judge" / "judge.json").exists():
+        return {}
+    from onethinker_eval.judging import read_judges
+
+    return {task: judge.signature for task, judge in read_judges(folder).items()}
 
 
 def _headlines(tasks: Catalogue, protocol: str) -> dict[tuple[str, str], str]:

@@ -150,12 +150,15 @@ def _unread(row: Row) -> str:
 def shared_signature(row: Row) -> Signature:
     """Return what all numbers of a row have in common.
 
-    Fields in which they differ, or that name the single number, are empty.
+    Fields in which they differ, or that name the single number, are empty; a judge is named if
+    there was but one, though not every number needed it.
     """
     signed = list(row.signatures.values())
     common = {}
     for item in fields(Signature):
         values = {getattr(signature, item.name) for signature in signed}
+        if item.name == "judge":
+            values.discard("")
         if len(values) == 1:
             common[item.name] = values.pop()
     common["protocol"] = row.protocol if signed else ""
@@ -166,12 +169,18 @@ def lines_of_signatures(board: Board) -> list[str]:
     """Return a signature per benchmark split of each run, headline metrics of the row."""
     from dataclasses import replace
 
+    from onethinker_eval.judging.measures import is_judged
+
     lines = []
     for row in board.rows:
         for (benchmark, split), signature in row.signatures.items():
             metrics = [key.metric for key in row.cells if key[:2] == (benchmark, split)]
-            if metrics:
-                lines.append(
-                    str(replace(signature, protocol=row.protocol, metric=",".join(metrics)))
-                )
+            judged = [name for name in metrics if signature.judge and is_judged(name)]
+            for names, judge in (
+                ([name for name in metrics if name not in judged], ""),
+                (judged, signature.judge),
+            ):
+                if names:
+                    named = replace(signature, metric=",".join(names), judge=judge)
+                    lines.append(str(replace(named, protocol=row.protocol)))
     return lines

@@ -27,7 +27,8 @@ class Signature:
     """What decides a number. Digests are shortened to 12 hexadecimal digits.
 
     `frames`, `fps`, `pixels` describe what a model saw of a video (pixels: per frame, and of an
-    image); `data` and `weights` are fingerprints; `limit` is set on a partial run only.
+    image); `data` and `weights` are fingerprints; `limit` is set on a partial run only; `judge`
+    only where a judge or a reward model had a say.
     """
 
     benchmark: str = ""
@@ -45,6 +46,7 @@ class Signature:
     decoder: str = ""
     data: str = ""
     limit: str = ""
+    judge: str = ""
     seed: str = ""
     task: str = ""
     lmms_eval: str = ""
@@ -96,11 +98,14 @@ def compare(one: Signature, other: Signature) -> dict[str, tuple[str, str]]:
 
 
 def signatures_of_run(
-    manifest: Mapping[str, Any], frames: Mapping[str, Mapping[str, Any]]
+    manifest: Mapping[str, Any],
+    frames: Mapping[str, Mapping[str, Any]],
+    judges: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, str], Signature]:
     """Return the signature of each (benchmark, split) of a run, protocol and metric left open.
 
-    `manifest` is the content of `run.json`, `frames` each task id's frame rule.
+    `manifest` is the content of `run.json`, `frames` each task id's frame rule, `judges` who
+    judged a task, by id.
     """
     identity = manifest["identity"]
     model = identity["model"]
@@ -126,6 +131,7 @@ def signatures_of_run(
             decoder=_text(session.get("video_reader")),
             data=_digest(info.get("data")),
             limit=_text(limit) if limit <= info.get("records", 0) else "",
+            judge=(judges or {}).get(task, ""),
             seed=_text(identity.get("seed")),
             task=_text(info.get("version")),
             lmms_eval=_text(versions.get("lmms-eval")),
