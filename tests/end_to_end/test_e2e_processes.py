@@ -30,12 +30,19 @@ def environment(scratch: Path) -> dict[str, str]:
 
 
 def command(suite: Path, output: Path, *more: str) -> list[str]:
+    # Without --run: torchrun takes that for an abbreviation of an option of its own.
     tasks = ["--tasks", "refcoco_val,charades", "--data", str(suite)]
-    return ["onethinker_eval", *tasks, "--output", str(output), "--run", "r", "--quiet", *more]
+    return ["onethinker_eval", *tasks, "--output", str(output), "--quiet", *more]
+
+
+def folder(output: Path) -> Path:
+    """Return the one run folder under `output`."""
+    [found] = (path.parent for path in output.glob("*/run.json"))
+    return found
 
 
 def finished(output: Path) -> int:
-    return sum(path.read_bytes().count(b"\n") for path in output.glob("r/replies/*.jsonl"))
+    return sum(path.read_bytes().count(b"\n") for path in output.glob("*/replies/*.jsonl"))
 
 
 def test_the_real_model_killed_under_the_whole_command_line(
@@ -57,8 +64,8 @@ def test_the_real_model_killed_under_the_whole_command_line(
             assert wanted <= kept < RECORDS
         done = subprocess.run(run, env=environment(tmp_path), capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        results[name] = (output / "r" / "metrics.csv").read_bytes()
-    sessions = json.loads((tmp_path / "killed" / "r" / "run.json").read_text())["sessions"]
+        results[name] = (folder(output) / "metrics.csv").read_bytes()
+    sessions = json.loads((folder(tmp_path / "killed") / "run.json").read_text())["sessions"]
     assert sessions[-1]["outcome"] == {"failed": 0, "generated": RECORDS - kept, "reused": kept}
     assert results["killed"] == results["whole"]
 
@@ -74,7 +81,7 @@ def test_two_processes_share_a_run(small_suite: Path, tmp_path: Path) -> None:
     shared += command(small_suite, tmp_path / "shared", "--model", "baseline")
     done = subprocess.run(shared, env=environment(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    parts = sorted(path.name for path in (tmp_path / "shared" / "r" / "replies").iterdir())
+    parts = sorted(path.name for path in (folder(tmp_path / "shared") / "replies").iterdir())
     assert parts == [
         f"onethinker_{task}.rank{rank}.jsonl"
         for task in ("charades", "refcoco_val")
@@ -82,6 +89,6 @@ def test_two_processes_share_a_run(small_suite: Path, tmp_path: Path) -> None:
     ]
     assert finished(tmp_path / "shared") == RECORDS
     for name in ("metrics.csv", "scores/onethinker_charades.jsonl"):
-        assert (tmp_path / "shared" / "r" / name).read_bytes() == (
-            tmp_path / "alone" / "r" / name
+        assert (folder(tmp_path / "shared") / name).read_bytes() == (
+            folder(tmp_path / "alone") / name
         ).read_bytes()
