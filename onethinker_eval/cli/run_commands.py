@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["leaderboard", "score"]
 
+_VIEWS = ("paper", "mmt-subtasks")
+
 Output = Annotated[
     str, typer.Option("--output", metavar="DIR", help="Where run names are looked up.")
 ]
@@ -126,26 +128,47 @@ def leaderboard(
     to: Annotated[
         str | None, typer.Option("--to", metavar="FILE", help="Write there instead of printing.")
     ] = None,
+    view: Annotated[
+        str,
+        typer.Option(
+            "--view", metavar="V", help="paper, or mmt-subtasks: MMT-Bench as in figure 5."
+        ),
+    ] = "paper",
     output: Output = "results",
     verbose: Verbose = False,
 ) -> None:
     """Print runs in the paper's columns, means as in its tables 9 and 10."""
-    from onethinker_eval.errors import unknown_name
-    from onethinker_eval.files import write_atomic
+    from onethinker_eval.errors import UsageError, unknown_name
     from onethinker_eval.reporting import FORMATS, build_board, find_run, read_run
+    from onethinker_eval.reporting.subtasks import SUBTASK_FORMATS, read_subtasks
     from onethinker_eval.scoring.result import PROTOCOLS
 
     if form not in FORMATS:
         raise unknown_name("format", form, FORMATS)
     if protocol not in PROTOCOLS:
         raise unknown_name("protocol", protocol, PROTOCOLS)
+    if view not in _VIEWS:
+        raise unknown_name("view", view, _VIEWS)
     Terminal(verbose=verbose).show_own_warnings()
+    if view == "mmt-subtasks":
+        if with_published or models:
+            raise UsageError("the paper prints no numbers by sub-task: drop --with-published")
+        folders = [find_run(name, output) for name in runs]
+        tables = [read_subtasks(folder, protocol=protocol) for folder in folders]
+        _put(SUBTASK_FORMATS[form](tables), to)
+        return
     rows = [read_run(find_run(name, output), protocol=protocol) for name in runs]
     wanted = [name.strip() for name in (models or "").split(",") if name.strip()]
     text = FORMATS[form](
         build_board(rows, with_published=with_published or bool(wanted), models=wanted)
     )
+    _put(text, to)
+
+
+def _put(text: str, to: str | None) -> None:
     if to:
+        from onethinker_eval.files import write_atomic
+
         write_atomic(Path(to), text)
     else:
         typer.echo(text, nl=False)

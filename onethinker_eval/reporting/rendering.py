@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import html
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from onethinker_eval.reporting.averages import averages
 from onethinker_eval.reporting.board import Board, Row
@@ -17,7 +17,16 @@ from onethinker_eval.reporting.sections import (
     shared_signature,
 )
 
-__all__ = ["FORMATS", "to_csv", "to_html", "to_latex", "to_markdown"]
+__all__ = [
+    "FORMATS",
+    "html_page",
+    "latex_table",
+    "markdown_table",
+    "to_csv",
+    "to_html",
+    "to_latex",
+    "to_markdown",
+]
 
 _LEAD = ("model", "run", "source", "protocol")
 
@@ -57,7 +66,7 @@ def _signature(row: Row) -> str:
 
 def to_markdown(board: Board) -> str:
     """Return the board as Markdown tables, notes and signatures."""
-    parts = ["# Leaderboard", *(_markdown(section) for section in sections(board))]
+    parts = ["# Leaderboard", *(markdown_table(section) for section in sections(board))]
     parts.append("\n".join(f"- {_cell(note)}" for note in notes(board)))
     signatures = lines_of_signatures(board)
     if signatures:
@@ -65,7 +74,8 @@ def to_markdown(board: Board) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown(section: Section) -> str:
+def markdown_table(section: Section) -> str:
+    """Return one table under its title."""
     columns = len(section.headings)
     lines = [f"## {section.title}", "", _line(section.headings)]
     lines.append("|" + "|".join([" :-- ", *[" --: "] * (columns - 1)]) + "|")
@@ -94,13 +104,14 @@ _LATEX = {
 
 def to_latex(board: Board) -> str:
     """Return booktabs tables, one per section; notes and signatures are comments."""
-    parts = [_latex_table(section) for section in sections(board)]
+    parts = [latex_table(section) for section in sections(board)]
     comments = [*notes(board), *lines_of_signatures(board)]
     parts.append("\n".join(f"% {' '.join(text.split())}" for text in comments))
     return "\n\n".join(parts) + "\n"
 
 
-def _latex_table(section: Section) -> str:
+def latex_table(section: Section) -> str:
+    """Return one booktabs table; its title is a comment."""
     rows = [_latex_line(row) for row in section.rows]
     if 0 < section.rule_after < len(rows):
         rows.insert(section.rule_after, r"\midrule")
@@ -133,15 +144,24 @@ pre{white-space:pre-wrap;overflow-wrap:anywhere;font-size:12px}"""
 
 def to_html(board: Board) -> str:
     """Return one self-contained page; every text is escaped."""
-    parts = [_html_table(section) for section in sections(board)]
-    remarks = "".join(f"<li>{html.escape(note)}</li>" for note in notes(board))
     signed = html.escape("\n".join(lines_of_signatures(board)))
     tail = f"<h2>Signatures</h2><pre>{signed}</pre>" if signed else ""
+    return html_page("Leaderboard", sections(board), notes(board), tail)
+
+
+def html_page(
+    title: str, tables: Sequence[Section], remarks: Sequence[str] = (), tail: str = ""
+) -> str:
+    """Return a self-contained page of `tables` and `remarks`; `tail` is HTML, the rest text."""
+    listed = "".join(f"<li>{html.escape(note)}</li>" for note in remarks)
+    body = "".join(_html_table(section) for section in tables)
+    body += f"<ul>{listed}</ul>" if listed else ""
+    named = html.escape(title)
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Leaderboard</title><style>{_STYLE}</style></head>\n"
-        f"<body><h1>Leaderboard</h1>\n{''.join(parts)}<ul>{remarks}</ul>\n{tail}</body></html>\n"
+        f"<title>{named}</title><style>{_STYLE}</style></head>\n"
+        f"<body><h1>{named}</h1>\n{body}\n{tail}</body></html>\n"
     )
 
 

@@ -15,7 +15,7 @@ from onethinker_eval.reporting.rendering import to_csv, to_markdown
 from onethinker_eval.reporting.signature import signatures_of_run
 from onethinker_eval.rescoring.rows import MetricRow, read_metrics
 
-__all__ = ["find_run", "read_manifest", "read_run", "write_leaderboards"]
+__all__ = ["find_run", "model_of", "read_manifest", "read_run", "write_leaderboards"]
 
 
 _DEFAULT_WEIGHTS = {"onethinker": "OneThink/OneThinker-8B"}
@@ -60,7 +60,7 @@ def read_run(
     demo = bool(manifest.get("demo"))
     return row_of_metrics(
         lines,
-        model=_model(manifest),
+        model=model_of(manifest),
         run=str(manifest.get("name") or folder.name),
         source="demo" if demo else "run",
         protocol=protocol,
@@ -102,7 +102,7 @@ def _tasks(manifest: Mapping[str, Any]) -> Catalogue:
     return catalogue(folders)
 
 
-def _model(manifest: Mapping[str, Any]) -> str:
+def model_of(manifest: Mapping[str, Any]) -> str:
     """Name a run's model by the weights it names or implies, else by the lmms-eval model."""
     model = manifest["identity"]["model"]
     arguments = model.get("arguments") or {}
