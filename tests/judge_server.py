@@ -76,7 +76,7 @@ class JudgeServer:
         with self._lock:
             self._at_once -= 1
 
-    def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:  # noqa: N805
+    def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 

@@ -92,6 +92,7 @@ class LiveAsking:
         self._lock = threading.Lock()
         self._before = {key for key, stored in replies.items() if stored.reply is not None}
         self._used: set[str] = set()
+        self._gone: set[str] = set()
         self.made = self.failed = 0
         self.stopped = ""
 
@@ -108,11 +109,13 @@ class LiveAsking:
             return _read(known, read)
         if self._chat is None:
             raise JudgeFailed("not_judged", _NOT_JUDGED)
+        self._check([key])
         for attempt in range(_TRIES):
-            self._check()
             try:
                 done = self._chat.complete(judge_prompt(prompt), inputs)
             except CallError as error:
+                if error.kind == "rubbish" and attempt + 1 < _TRIES:
+                    continue
                 raise self._failure([key], prompt, error) from error
             try:
                 value = read(done.text)
@@ -139,7 +142,7 @@ class LiveAsking:
             if self._known(key) is None
         }
         if texts and self._reward is not None:
-            self._check()
+            self._check(list(texts))
             try:
                 found = self._reward.scores(list(texts.values()))
             except CallError as error:
@@ -160,9 +163,14 @@ class LiveAsking:
                 self._used.add(key)
             return found
 
-    def _check(self) -> None:
+    def _check(self, keys: Sequence[str]) -> None:
+        """Raise `JudgeFailed` if nothing is asked any more, or not these `keys` again."""
         if self.stopped:
             raise JudgeFailed("not_judged", self.stopped)
+        with self._lock:
+            stored = next((self._replies[key] for key in keys if key in self._gone), None)
+        if stored is not None:
+            raise JudgeFailed(stored.kind, stored.message)
 
     def _keep(
         self,
@@ -187,6 +195,7 @@ class LiveAsking:
             model = self._judge.reward_model if prompt == REWARD else self._judge.model
             self._journal.append(*(_line(key, prompt, model, stored, {}) for key in keys))
             self._replies.update((key, stored) for key in keys)
+            self._gone.update(keys)
             self.failed, self._in_row = self.failed + 1, self._in_row + 1
             if not self.stopped and (error.fatal or self._in_row >= self._broken_after):
                 why = "refused" if error.fatal else f"failed {self._in_row} times in a row"
