@@ -99,10 +99,12 @@ class _Decord(Source):
         import decord
 
         try:
-            self._reader: Any = decord.VideoReader(path, ctx=decord.cpu(0), num_threads=1)
+            self._reader: Any = decord.VideoReader(path, ctx=decord.cpu(0))
             self.n_frames = len(self._reader)
             self.fps = float(self._reader.get_avg_fps())
-            height, width = self._reader[0].shape[:2] if self.n_frames else (0, 0)
+            # only a decoded frame tells the upright size; it is kept, for it is nearly always asked
+            self._first = self._reader[0].asnumpy() if self.n_frames else None
+            height, width = self._first.shape[:2] if self._first is not None else (0, 0)
         except (decord.DECORDError, RuntimeError, IndexError) as error:
             raise self._broken(error) from error
         self.size = (int(height), int(width))
@@ -110,6 +112,9 @@ class _Decord(Source):
     def frames(self, indices: Sequence[int]) -> Iterator[NDArray[np.uint8]]:
         import decord
 
+        if indices and indices[0] == 0 and self._first is not None:
+            yield self._first
+            indices = indices[1:]
         for start in range(0, len(indices), _PORTION):
             try:
                 batch = self._reader.get_batch(list(indices[start : start + _PORTION])).asnumpy()
