@@ -36,13 +36,22 @@ _THOUGHTS = (
 
 
 def _targets(
-    dice: Dice, setting: Setting, style: str, people: bool | None, overlap: float
+    dice: Dice,
+    setting: Setting,
+    style: str,
+    people: bool | None,
+    overlap: float,
+    *,
+    close_up: bool = False,
 ) -> tuple[Scene, list[tuple[Seen, Expression]]]:
-    """Return a scene and as many different named bodies as asked for (at least one)."""
+    """Return a scene and as many different named bodies as asked for (at least one).
+
+    In a `close_up` the body in the middle is one of them.
+    """
     shapes = (PERSON,) if people else SHAPES if people is False else (*SHAPES, PERSON)
     for attempt in range(200):
         source = dice.fork("scene", attempt)
-        scene = still_scene(source, setting, shapes=shapes, overlap=overlap)
+        scene = still_scene(source, setting, shapes=shapes, overlap=overlap, close_up=close_up)
         everything = seen(scene)
         if len(everything) != len(scene.bodies):
             continue
@@ -51,6 +60,10 @@ def _targets(
             expression = refer(source, target, everything, style)
             if expression is not None:
                 found.append((target, expression))
+        if close_up:
+            found.sort(key=lambda pair: pair[0].index)
+            if not found or found[0][0].index:
+                continue
         if enough(len(found), setting.asks, attempt):
             return scene, found[: setting.asks]
     raise RuntimeError(f"no unambiguous {style} scene in 200 tries; allow more objects")
@@ -65,8 +78,16 @@ def _name(target: Seen) -> str:
     return f"{target.grade} {stripes}{target.colour} {target.shape}"
 
 
-def _ground(dice: Dice, setting: Setting, *, style: str, people: bool | None = None) -> Group:
-    scene, found = _targets(dice, setting, style, people, 0.15 if dice.chance(0.3) else 0.0)
+def _ground(
+    dice: Dice,
+    setting: Setting,
+    *,
+    style: str,
+    people: bool | None = None,
+    close_up: bool = False,
+) -> Group:
+    overlap = 0.15 if dice.chance(0.3) else 0.0
+    scene, found = _targets(dice, setting, style, people, overlap, close_up=close_up)
     asks = []
     for target, expression in found:
         box = to_1000(target.box_px, scene.width, scene.height)

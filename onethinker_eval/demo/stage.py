@@ -16,6 +16,8 @@ __all__ = ["GRADES", "Look", "bodies", "looks", "named", "place", "size_for", "s
 
 GRADES = ("small", "large")
 _BANDS = {"small": (0.17, 0.22), "large": (0.31, 0.38)}
+_CLOSE_UP = (0.56, 0.64)
+_OFF_CENTRE = 0.04
 _GAP = 0.02
 
 Look = tuple[str, str, str, str]
@@ -56,11 +58,17 @@ def named(look: Look) -> str:
 
 
 def place(
-    dice: Dice, sizes: Sequence[float], setting: Setting, overlap: float = 0.0
+    dice: Dice,
+    sizes: Sequence[float],
+    setting: Setting,
+    overlap: float = 0.0,
+    *,
+    close_up: bool = False,
 ) -> list[tuple[float, float]] | None:
     """Return centres inside the frame for boxes of these sides, or None when they do not fit.
 
-    `overlap` is the share by which two boxes may reach into each other (0..1).
+    `overlap` is the share by which two boxes may reach into each other (0..1). `close_up` puts
+    the first one near the middle of the frame.
     """
     width, height = setting.size
     gap = _GAP * min(setting.size)
@@ -69,7 +77,13 @@ def place(
         for at, size in enumerate(sizes):
             for _ in range(40):
                 half = size / 2 + 2
-                x, y = dice.uniform(half, width - half), dice.uniform(half, height - half)
+                if close_up and at == 0:
+                    x, y = (
+                        side * dice.uniform(0.5 - _OFF_CENTRE, 0.5 + _OFF_CENTRE)
+                        for side in setting.size
+                    )
+                else:
+                    x, y = dice.uniform(half, width - half), dice.uniform(half, height - half)
                 if all(
                     max(abs(x - cx), abs(y - cy)) >= (size + sizes[other]) / 2 * (1 - overlap) + gap
                     for other, (cx, cy) in enumerate(centres)
@@ -84,13 +98,24 @@ def place(
 
 
 def bodies(
-    dice: Dice, chosen: Sequence[Look], setting: Setting, overlap: float = 0.0
+    dice: Dice,
+    chosen: Sequence[Look],
+    setting: Setting,
+    overlap: float = 0.0,
+    *,
+    close_up: bool = False,
 ) -> tuple[Body, ...]:
-    """Return resting bodies for the looks; drops the last ones when they do not fit."""
+    """Return resting bodies for the looks; drops the last ones when they do not fit.
+
+    In a `close_up` the first one fills the middle of the frame.
+    """
     wanted = list(chosen)
     while True:
         sizes = [_tall(look, size_for(dice, look[3], setting)) for look in wanted]
-        centres = place(dice, sizes, setting, overlap)
+        if close_up:
+            share = dice.uniform(*_CLOSE_UP)
+            sizes[0] = _tall(wanted[0], round(share * min(setting.size)))
+        centres = place(dice, sizes, setting, overlap, close_up=close_up)
         if centres is not None:
             return tuple(
                 Body(*look, keys=still(x, y, size))
@@ -110,10 +135,18 @@ def still_scene(
     shapes: Sequence[str] = SHAPES,
     overlap: float = 0.0,
     variety: int = 3,
+    close_up: bool = False,
 ) -> Scene:
-    """Return a picture of resting bodies, their number in `setting.objects`."""
+    """Return a picture of resting bodies, their number in `setting.objects`.
+
+    In a `close_up` the first one is large and in the middle, as the subject of a photograph is.
+    """
     count = dice.integer(*setting.objects)
     chosen = looks(dice, count, shapes, variety)
+    if close_up:
+        # The first in the list is the subject; no other may carry its name.
+        subject = (*chosen[0][:3], GRADES[1])
+        chosen = [subject, *(look for look in chosen[1:] if look != subject)]
     width, height = setting.size
-    placed = bodies(dice, chosen, setting, overlap)
+    placed = bodies(dice, chosen, setting, overlap, close_up=close_up)
     return Scene(width, height, 0, 1, dice.pick(GROUNDS), dice.integer(0, 10**6), placed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 from onethinker_eval.demo import captioning, forms, image_qa, mmt, spatial, tables, video_qa
 from onethinker_eval.demo.asking import Ask, Family, Group, Setting
@@ -85,13 +86,21 @@ def _boxes(name: str, short: str, folder: str, splits: tuple[str, ...]) -> list[
             (name,),
             split,
             "spatial_grounding",
-            (spatial.grounding[f"{short}_{split}"],),
+            _framed(spatial.grounding[f"{short}_{split}"]),
             released(f"{short}_{split}", folder),
             12,
             _STILL,
         )
         for split in splits
     ]
+
+
+def _framed(drawn: Callable[..., Group]) -> tuple[Family, ...]:
+    """Return three plain pictures, then one whose subject fills the middle.
+
+    Photographs have subjects: without any, a guess at the middle would score exactly 0.
+    """
+    return (drawn, drawn, drawn, partial(drawn, close_up=True))
 
 
 def _masks(name: str, short: str, folder: str) -> Twin:

@@ -10,11 +10,12 @@ from onethinker_eval.errors import DataError
 from onethinker_eval.harness.models.record_model import RecordModel
 from onethinker_eval.harness.models.replies import reply_with
 from onethinker_eval.records import Record
+from onethinker_eval.scoring.language import option_table
 
 __all__ = ["Baseline", "constant_answer", "video_seconds"]
 
-CENTRE = (250, 250, 750, 750)
-"""The middle quarter of the picture, in 0..1000."""
+CENTRE = (300, 200, 700, 800)
+"""The middle of the picture, a little taller than wide, as subjects are; in 0..1000."""
 _TRACKED_SECONDS = 32
 _BOX = re.compile(r"\[\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*\]")
 
@@ -30,12 +31,12 @@ class Baseline(RecordModel):
 def constant_answer(record: Record) -> Any:
     """Return what anyone could answer unseen, by problem type.
 
-    First option; 1; the whole clip; the middle of the picture; for tracking the given first box
+    The option first in the alphabet; 1; the whole clip; the middle of the picture; for tracking the given first box
     kept still; a sentence that says nothing.
     """
     kind = record.problem_type.casefold()
     if kind == "multiple choice":
-        return "A"
+        return _first_option(record)
     if kind in {"numerical", "regression", "math"}:
         return "1"
     if kind == "temporal grounding":
@@ -62,6 +63,15 @@ def constant_answer(record: Record) -> Any:
             answer["time"] = round(video_seconds(record) / 2, 1)
         return answer
     return "There is something to see here."
+
+
+def _first_option(record: Record) -> str:
+    """Return the letter of the option whose text comes first in the alphabet.
+
+    Unlike "A" it is the same option in every rotation, so circular evaluation has a floor too.
+    """
+    table = option_table(record.options)
+    return min(table, key=lambda letter: (table[letter], letter), default="A")
 
 
 def video_seconds(record: Record) -> float:
