@@ -9,7 +9,13 @@ from typing import Any
 
 import typer
 
-from onethinker_eval.cli import catalogue_commands, data_commands, evaluate_command, run_commands
+from onethinker_eval.cli import (
+    catalogue_commands,
+    data_commands,
+    evaluate_command,
+    run_commands,
+    segment_command,
+)
 from onethinker_eval.cli.group import QuickCommand, QuickGroup
 from onethinker_eval.cli.terminal import error_line
 from onethinker_eval.errors import OneThinkerError
@@ -52,6 +58,7 @@ def _build() -> typer.Typer:
     add("tasks", catalogue_commands.tasks)
     add("models", catalogue_commands.models)
     add("score", run_commands.score)
+    add("segment", segment_command.segment)
     add("leaderboard", run_commands.leaderboard)
     add("doctor", catalogue_commands.doctor)
     demo = _group(help="Make the demo suite: small images and videos with exact truth.")

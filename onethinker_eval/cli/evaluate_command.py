@@ -131,6 +131,15 @@ def evaluate(
             rich_help_panel=_HOW,
         ),
     ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            "--segmenter",
+            metavar="NAME[:FILE]",
+            help="What makes masks: sam2[:CHECKPOINT], grabcut (demo), none.",
+            rich_help_panel=_HOW,
+        ),
+    ] = None,
     output: Annotated[
         str,
         typer.Option(
@@ -184,6 +193,7 @@ def evaluate(
         seed=seed,
         verbose=verbose,
         judge=judge or "",
+        segmenter=segmenter or "",
     )
     raise typer.Exit(_run(settings, Terminal(quiet=quiet, verbose=verbose)))
 

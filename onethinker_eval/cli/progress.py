@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["ProgressView", "duration"]
 
 _LINE_EVERY_S = 10.0
+_COUNTED = ("generate", "segment")  # the stages that go through samples
 
 
 class ProgressView:
@@ -51,27 +52,27 @@ class ProgressView:
             return
         if moment.message and moment.message != self._last_message:
             self._last_message = moment.message
-            self._note(moment.message)
+            self.note(moment.message)
         if self._bar is not None:
             self._update_bar(moment)
-        elif moment.stage == "generate":
+        elif moment.stage in _COUNTED:
             self._maybe_line(moment, before)
 
-    def _note(self, message: str) -> None:
+    def note(self, message: str) -> None:
+        """Say one line, above the bars if there are any."""
         if self._bar is not None:
             self._bar.console.print(message, style="dim", markup=False)
         else:
             self._terminal.say(message)
 
     def _update_bar(self, moment: Progress) -> None:
-        if not moment.task or moment.stage != "generate":
+        if not moment.task or moment.stage not in _COUNTED:
             return
-        if moment.task not in self._rows:
-            self._rows[moment.task] = self._bar.add_task(
-                _short(moment.task), total=moment.task_total, detail=""
-            )
+        row = f"{moment.stage} {moment.task}"
+        if row not in self._rows:
+            self._rows[row] = self._bar.add_task(_title(moment), total=moment.task_total, detail="")
         self._bar.update(
-            self._rows[moment.task],
+            self._rows[row],
             completed=moment.task_done,
             total=moment.task_total,
             detail=_detail(moment),
@@ -80,7 +81,8 @@ class ProgressView:
     def _maybe_line(self, moment: Progress, before: Progress | None) -> None:
         now = time.monotonic()
         finished = moment.task_done >= moment.task_total > 0
-        repeated = before is not None and (before.task, before.task_done) == (
+        repeated = before is not None and (before.stage, before.task, before.task_done) == (
+            moment.stage,
             moment.task,
             moment.task_done,
         )
@@ -89,7 +91,7 @@ class ProgressView:
             return
         self._last_line = now
         count = f"{moment.task_done}/{moment.task_total}"
-        self._terminal.say(f"{_short(moment.task):<24} {count:>13}  {_detail(moment)}")
+        self._terminal.say(f"{_title(moment):<24} {count:>13}  {_detail(moment)}")
 
 
 def _bar() -> Any:
@@ -107,8 +109,9 @@ def _bar() -> Any:
     )
 
 
-def _short(task: str) -> str:
-    return task.removeprefix("onethinker_")
+def _title(moment: Progress) -> str:
+    name = moment.task.removeprefix("onethinker_")
+    return f"{name} masks" if moment.stage == "segment" else name
 
 
 def _detail(moment: Progress) -> str:

@@ -23,6 +23,7 @@ from onethinker_eval.harness.progress import ProgressCallback, Ticker
 from onethinker_eval.harness.results import RunResult, finish_run
 from onethinker_eval.harness.run_folder import RunFolder, record_digest
 from onethinker_eval.harness.sample_key import SampleKeys, model_identity
+from onethinker_eval.harness.segmenting import segment_tasks, segmenter_for
 from onethinker_eval.harness.settings import Settings, parse_arguments, without_secrets
 from onethinker_eval.harness.task_data import prepared, write_data_file
 from onethinker_eval.harness.weights import weights_fingerprint
@@ -79,6 +80,14 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
         if pending:
             _generate(settings, folder, pending, keys, ticker)
         media.save()
+        segment_tasks(
+            folder.path,
+            tasks,
+            segmenter_for(settings.segmenter, settings.data),
+            protocols=settings.protocols,
+            device=settings.device,
+            progress=progress,
+        )
         if rank != 0:
             return RunResult(folder.path, ticker.generated, ticker.reused)
         for work in works:

@@ -9,7 +9,7 @@ from typing import Literal
 
 __all__ = ["Progress", "ProgressCallback", "Ticker"]
 
-Stage = Literal["data", "model", "generate", "score", "done"]
+Stage = Literal["data", "model", "generate", "segment", "score", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,15 @@ ProgressCallback = Callable[[Progress], None]
 class Ticker:
     """Counts finished samples and reports them, with rate and time left."""
 
-    def __init__(self, callback: ProgressCallback | None, totals: dict[str, int]) -> None:
-        """Report to `callback` on runs of `totals` samples per task."""
+    def __init__(
+        self,
+        callback: ProgressCallback | None,
+        totals: dict[str, int],
+        *,
+        stage: Stage = "generate",
+    ) -> None:
+        """Report to `callback` on `totals` samples per task; `stage` is what is counted."""
+        self._stage: Stage = stage
         self._callback = callback
         self._totals = totals
         self._started: float | None = None
@@ -59,7 +66,7 @@ class Ticker:
         self._task, self._task_done = task, 0
         if self._started is None:
             self._started = time.monotonic()
-        self.say("generate", "", task)
+        self.say(self._stage, "", task)
 
     def add(self, *, generated: int = 0, reused: int = 0, failed: int = 0) -> None:
         """Count samples that are finished (`failed` ones are part of neither other number)."""
@@ -67,7 +74,7 @@ class Ticker:
         self.reused += reused
         self.failed += failed
         self._task_done += generated + reused + failed
-        self.say("generate", "")
+        self.say(self._stage, "")
 
     def _moment(self, stage: Stage, task: str, message: str) -> Progress:
         total = sum(self._totals.values())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker_eval.errors import UsageError
+from onethinker_eval.segmentation.choice import check_segmenter
 
 __all__ = ["Settings", "parse_arguments", "redact", "without_secrets"]
 
@@ -27,6 +28,8 @@ class Settings:
     scorings that are reported; empty means all a task has. `chunk` fixes how many samples are
     handed to the model at once; `None` lets the journal choose.
     `judge` is what `--judge` says (see `onethinker_eval.judging`); it decides no reply.
+    `segmenter` makes the masks: `grabcut`, `sam2[:CHECKPOINT][,config=…]` or `none`; empty is
+    `grabcut` for the demo suite and `none` for other data.
     """
 
     model: str
@@ -47,6 +50,7 @@ class Settings:
     chunk: int | None = None
     verbose: bool = False
     judge: str = ""
+    segmenter: str = ""
 
     def __post_init__(self) -> None:
         """Check every field; raises `UsageError` that names the option."""
@@ -67,6 +71,8 @@ class Settings:
             )
         parse_arguments(self.model_args, "--model_args")
         parse_arguments(self.gen_kwargs, "--gen_kwargs")
+        if self.segmenter:
+            check_segmenter(self.segmenter)
         if self.judge:
             from onethinker_eval.judging.settings import parse_judge
 

@@ -266,9 +266,15 @@ def _mask_index(paths: tuple[str, ...], _sizes: tuple[int, ...]) -> dict[str, tu
     from onethinker_eval.files import read_journal
 
     index: dict[str, tuple[str, int]] = {}
+    good: set[str] = set()
     for path in paths:
         for offset, line in read_journal(path):
-            index[str(line.get("id"))] = (path, offset)
+            sample = str(line.get("id"))
+            if line.get("status", "ok") == "ok":
+                good.add(sample)
+            elif sample in good:
+                continue  # masks that were made win over a failure, whichever part has it
+            index[sample] = (path, offset)
     return index
 
 

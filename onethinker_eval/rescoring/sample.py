@@ -74,6 +74,8 @@ def score_line(
 def _scores(reply: Any, record: Mapping[str, Any], kind: str, plan: Plan) -> dict[str, Score]:
     text = reply if isinstance(reply, str) else ""
     data_type, options = record["data_type"], record["options"]
+    if kind == "segmentation" and record["truth"] is None:
+        return {name: _unmeasured_prompt(text, data_type, name) for name in plan.protocols}
     truth = read_truth(record["truth"], kind, data_type, cached=False)
     found: dict[str, Score] = {}
     answer: Answer | None = None
@@ -100,13 +102,27 @@ def _scores(reply: Any, record: Mapping[str, Any], kind: str, plan: Plan) -> dic
     return found
 
 
+def _unmeasured_prompt(reply: str, data_type: str, protocol: Protocol) -> Score:
+    """Return whether a prompt could be read, where the data hold masks but no prompt to match."""
+    answer = parse(reply, "segmentation", data_type=data_type, rule=protocol)
+    if answer.failure is None:
+        return Score(0.0, {}, "scored", None, answer.reading, {}, answer)
+    counts = {"unparsable": 1}
+    return Score(0.0, {}, "unparsable", answer.failure, answer.reading, counts, answer)
+
+
 def _with_masks(
     prompt: Score, record: Mapping[str, Any], line: Mapping[str, Any], protocol: Protocol
 ) -> Score:
     truth = record["meta"].get("segmentation")
     if line.get("status", "ok") != "ok":
         return failed_score(str((line.get("error") or {}).get("kind", "masks")))
-    rles = line.get("masks") if prompt.outcome == "scored" else None
+    if protocol not in line.get("protocols", (protocol,)):
+        return prompt  # masks were made for other protocols only
+    others = line.get("by_protocol") or {}
+    rles = others[protocol] if protocol in others else line.get("masks")
+    if prompt.outcome != "scored":
+        rles = None
     try:
         mask = score_masks(
             rles, truth, record["data_type"], protocol, reason=prompt.reason or "no_mask"

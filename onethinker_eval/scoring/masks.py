@@ -42,7 +42,7 @@ def score_masks(
     Args:
         pred_rles: an image's mask; a video's masks by frame key or, as a list, by frame. None
             for an answer that no mask could be made of, which is then unparsable.
-        truth: an image's mask, or `{"rle": mask}`; for a video
+        truth: an image's mask, or `{"rle": mask}` or `{"rle": {"0": mask}}`; for a video
             `{"frames": [key, …], "rle": {key: mask}}`. The released names `segmentation_rle` and
             `frames` are read as well.
         data_type: "image" or "video".
@@ -94,7 +94,7 @@ def with_prompt(prompt: Score, mask: Score) -> Score:
 
 
 def _image(pred: Any, truth: Any, protocol: Protocol) -> Measured:
-    expected = _runs(_true_masks(truth), "the truth")
+    expected = _runs(_single(_true_masks(truth)), "the truth")
     predicted = _empty_like(expected) if pred is None else _runs(pred, "the prediction")
     overlap = masks.intersection_union_rle(predicted, expected)
     empty = 0.0 if protocol == "paper" else 1.0
@@ -147,6 +147,13 @@ def _true_masks(truth: Any) -> Any:
             if name in truth:
                 return truth[name]
     return truth
+
+
+def _single(rles: Any) -> Any:
+    """Return the mask of an image, which records keep under the name of its only frame."""
+    if isinstance(rles, Mapping) and len(rles) == 1 and "size" not in rles:
+        return next(iter(rles.values()))
+    return rles
 
 
 def _true_frames(truth: Any) -> tuple[list[tuple[int, str]], dict[str, Runs]]:
