@@ -31,8 +31,8 @@ class Baseline(RecordModel):
 def constant_answer(record: Record) -> Any:
     """Return what anyone could answer unseen, by problem type.
 
-    The option first in the alphabet; 1; the whole clip; the middle of the picture; for tracking the given first box
-    kept still; a sentence that says nothing.
+    The option first in the alphabet; 1; the whole clip; the middle of the picture; for tracking
+    the given first box kept still; a sentence that says nothing.
     """
     kind = record.problem_type.casefold()
     if kind == "multiple choice":

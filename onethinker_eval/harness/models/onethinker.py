@@ -215,16 +215,18 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
 class OneThinkerTiny(OneThinker):
     """The embedded model of about 1.5 million parameters; see `onethinker_eval.demo.tiny_model`.
 
-    Pictures are shown at 128 × 128 pixels or the like, the size it was made for.
+    Pictures are shown at 160 × 128 pixels or the like and videos as 16 such frames, for which it
+    was made.
     """
 
     def __init__(self, pretrained: str = "", **arguments: Any) -> None:
         """Load the embedded model (or another small one from `pretrained`)."""
         from onethinker_eval.demo.tiny_model import tiny_folder
 
-        small = 128 * 128
+        small = 160 * 128
         defaults = {
             "video_markers": "nested",
+            "max_frames": 16,
             "frame_pixels": small,
             "image_pixels": small,
             "min_frame_pixels": 32 * 32,
