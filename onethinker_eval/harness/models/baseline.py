@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from onethinker_eval.answers.letters import option_texts
 from onethinker_eval.errors import DataError
 from onethinker_eval.harness.models.record_model import RecordModel
 from onethinker_eval.harness.models.replies import reply_with
 from onethinker_eval.records import Record
-from onethinker_eval.scoring.language import option_table
 
 __all__ = ["Baseline", "constant_answer", "video_seconds"]
 
@@ -70,7 +70,7 @@ def _first_option(record: Record) -> str:
 
     Unlike "A" it is the same option in every rotation, so circular evaluation has a floor too.
     """
-    table = option_table(record.options)
+    table = option_texts(record.options)
     return min(table, key=lambda letter: (table[letter], letter), default="A")
 
 
