@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from onethinker_eval.errors import DataError
-from onethinker_eval.judging.cases import Asking, JudgeFailed, JudgeSample, Verdict
+from onethinker_eval.judging.cases import Asking, JudgeFailed, JudgeSample, Verdict, shortened
 from onethinker_eval.judging.journal import Judge
 from onethinker_eval.judging.roles import ROLES, rewards
 from onethinker_eval.rescoring.rows import JUDGED_UNPARSABLE
@@ -22,9 +22,10 @@ JUDGED_PROTOCOLS: tuple[Protocol, ...] = ("paper", "official")
 
 
 def sample_of(
-    record: Mapping[str, Any], score: Score, protocol: Protocol, choice_rule: str
+    line: Mapping[str, Any], score: Score, protocol: Protocol, choice_rule: str
 ) -> JudgeSample:
-    """Return what a role sees of a sample; raises `DataError` for a malformed truth."""
+    """Return what a role sees of a journal's line; raises `DataError` for a malformed truth."""
+    record = line["record"]
     kind = normal_type(record["problem_type"])
     truth = read_truth(record["truth"], kind, record["data_type"], cached=False)
     return JudgeSample(
@@ -35,16 +36,26 @@ def sample_of(
         kind=kind,
         data_type=record["data_type"],
         meta=record["meta"],
-        answer="" if score.answer is None else score.answer.text,
+        answer=_text(score, line["reply"]),
         score=score,
         protocol=protocol,
         choice_rule=choice_rule,
     )
 
 
+def _text(score: Score, reply: Any) -> str:
+    """Return the answer's text; of one too long for the reader, the end of the reply."""
+    answer = score.answer
+    if answer is None:
+        return ""
+    if answer.failure == "too_long" and isinstance(reply, str):
+        return shortened(reply)
+    return answer.text
+
+
 def with_judgements(
     scores: Mapping[str, Score],
-    record: Mapping[str, Any],
+    line: Mapping[str, Any],
     judge: Judge,
     role: str,
     choice_rule: str,
@@ -61,7 +72,7 @@ def with_judgements(
         if score is None or score.outcome == "failed":
             continue
         if id(score) not in done:
-            sample = sample_of(record, score, protocol, choice_rule)
+            sample = sample_of(line, score, protocol, choice_rule)
             done[id(score)] = _judged(sample, judge, role, asking)
         found[protocol] = done[id(score)]
     return found

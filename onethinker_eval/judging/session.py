@@ -165,7 +165,7 @@ def _run(jobs: Sequence[Callable[[], int]], workers: int) -> Iterator[int]:
 
 def _ask(line: Lines, plan: Plan, judge: Judge, asking: LiveAsking) -> int:
     scores = score_line(line, plan)
-    with_judgements(scores, line["record"], judge, plan.role, plan.choice_rule, asking)
+    with_judgements(scores, line, judge, plan.role, plan.choice_rule, asking)
     return 1
 
 
@@ -175,7 +175,7 @@ def _ask_rewards(lines: Sequence[Lines], plan: Plan, asking: LiveAsking) -> int:
         for protocol, score in score_line(line, plan).items():
             if score.outcome == "failed":
                 continue
-            sample = sample_of(line["record"], score, protocol, plan.choice_rule)  # type: ignore[arg-type]
+            sample = sample_of(line, score, protocol, plan.choice_rule)  # type: ignore[arg-type]
             if sample.kind in rewards.KINDS:
                 pairs[rewards.pair(sample)] = None
     if pairs:

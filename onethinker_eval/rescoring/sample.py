@@ -67,7 +67,7 @@ def score_line(
     if asking is not None and plan.judge is not None:
         from onethinker_eval.judging.apply import with_judgements
 
-        return with_judgements(found, record, plan.judge, plan.role, plan.choice_rule, asking)
+        return with_judgements(found, line, plan.judge, plan.role, plan.choice_rule, asking)
     return found
 
 
