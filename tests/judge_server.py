@@ -79,6 +79,7 @@ class JudgeServer:
     def _handler(server: JudgeServer) -> type[BaseHTTPRequestHandler]:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True  # else each reply waits 40 ms for an acknowledgement
 
             def do_POST(self) -> None:
                 size = int(self.headers.get("Content-Length", 0))

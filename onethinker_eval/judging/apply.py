@@ -9,16 +9,14 @@ from typing import Any
 from onethinker_eval.errors import DataError
 from onethinker_eval.judging.cases import Asking, JudgeFailed, JudgeSample, Verdict, shortened
 from onethinker_eval.judging.journal import Judge
+from onethinker_eval.judging.measures import JUDGED_PROTOCOLS
 from onethinker_eval.judging.roles import ROLES, rewards
 from onethinker_eval.rescoring.rows import JUDGED_UNPARSABLE
 from onethinker_eval.scoring.api import normal_type
 from onethinker_eval.scoring.result import Protocol, Score
 from onethinker_eval.scoring.truths import read_truth
 
-__all__ = ["JUDGED_PROTOCOLS", "sample_of", "with_judgements"]
-
-JUDGED_PROTOCOLS: tuple[Protocol, ...] = ("paper", "official")
-"""`repaired` has a reader of its own in the judge's place."""
+__all__ = ["sample_of", "with_judgements"]
 
 
 def sample_of(

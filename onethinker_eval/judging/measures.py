@@ -10,8 +10,12 @@ import re
 from collections.abc import Iterable
 
 from onethinker_eval.scoring.definitions import COUNT, Metric
+from onethinker_eval.scoring.result import Protocol
 
-__all__ = ["is_judged", "judged_metrics", "relabelled"]
+__all__ = ["JUDGED_PROTOCOLS", "is_judged", "judged_metrics", "relabelled"]
+
+JUDGED_PROTOCOLS: tuple[Protocol, ...] = ("paper", "official")
+"""The protocols with judged numbers; `repaired` has a reader of its own in the judge's place."""
 
 _BY_NATURE = frozenset(
     {

@@ -15,12 +15,13 @@ from typing import Any
 
 from onethinker_eval.benchmarks import Task
 from onethinker_eval.files import Journal
-from onethinker_eval.judging.apply import JUDGED_PROTOCOLS, sample_of, with_judgements
+from onethinker_eval.judging.apply import sample_of, with_judgements
 from onethinker_eval.judging.asking import LiveAsking
 from onethinker_eval.judging.cases import JudgeFailed
 from onethinker_eval.judging.clients import ChatClient, RewardClient
 from onethinker_eval.judging.http import Endpoint
 from onethinker_eval.judging.journal import Judge, journal_path, stored_replies, write_judges
+from onethinker_eval.judging.measures import JUDGED_PROTOCOLS
 from onethinker_eval.judging.prompts import judge_prompt, prompt_names
 from onethinker_eval.judging.roles import ROLES, rewards
 from onethinker_eval.judging.settings import JudgeSettings

@@ -81,6 +81,8 @@ class Plan:
             metrics = tuple(map(relabelled, metrics))
         if self.judge is None:
             return metrics
-        from onethinker_eval.judging.measures import judged_metrics
+        from onethinker_eval.judging.measures import JUDGED_PROTOCOLS, judged_metrics
 
+        if protocol not in JUDGED_PROTOCOLS:
+            return metrics
         return (*metrics, *judged_metrics(self.role, names))
