@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DEMO_SEGMENTER", "NONE", "SEGMENTERS", "check_segmenter", "make_segmenter"]
 
-SEGMENTERS = ("grabcut",)
+SEGMENTERS = ("grabcut", "sam2")
 DEMO_SEGMENTER = "grabcut"
 NONE = "none"
 
@@ -49,6 +49,10 @@ def make_segmenter(text: str, *, device: str | None = None) -> Segmenter:
     the checkpoint is not there.
     """
     name, checkpoint, options = check_segmenter(text)
+    if name == "sam2":
+        from onethinker_eval.segmentation.sam2_segmenter import Sam2
+
+        return Sam2.of(checkpoint, options, device=device)
     if name == NONE:
         raise UsageError("--segmenter none makes no masks")
     from onethinker_eval.segmentation.grabcut import GrabCut
