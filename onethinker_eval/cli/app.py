@@ -13,6 +13,7 @@ from onethinker_eval.cli import (
     catalogue_commands,
     data_commands,
     evaluate_command,
+    report_commands,
     run_commands,
     segment_command,
 )
@@ -60,6 +61,7 @@ def _build() -> typer.Typer:
     add("score", run_commands.score)
     add("segment", segment_command.segment)
     add("leaderboard", run_commands.leaderboard)
+    add("report", report_commands.report)
     add("doctor", catalogue_commands.doctor)
     demo = _group(help="Make the demo suite: small images and videos with exact truth.")
     _adder(demo)("make", data_commands.demo_make)
