@@ -57,19 +57,28 @@ def print_metrics(
 
 
 def headline_rows(rows: Iterable[MetricRow], protocol: str) -> list[MetricRow]:
-    """Return one row per benchmark split: its headline metric, else the first there is."""
+    """Return one row per benchmark split: its headline metric, else the first there is.
+
+    Where a judge was asked, the same metric as the judge sees it comes after it.
+    """
     from onethinker_eval.benchmarks import catalogue
+    from onethinker_eval.reporting.board import JUDGED
 
     headlines = {
         (task.benchmark, task.split): task.headline.get(protocol)
         for task in catalogue().tasks.values()
     }
     chosen: dict[tuple[str, str], MetricRow] = {}
+    judged: dict[tuple[str, str], MetricRow] = {}
     for row in rows:
         place = (row.benchmark, row.split)
-        if row.protocol == protocol and (place not in chosen or row.metric == headlines.get(place)):
+        if row.protocol != protocol:
+            continue
+        if row.metric == f"{headlines.get(place)}{JUDGED}":
+            judged[place] = row
+        elif place not in chosen or row.metric == headlines.get(place):
             chosen[place] = row
-    return list(chosen.values())
+    return [row for place in chosen for row in (chosen[place], judged.get(place)) if row]
 
 
 def print_failures(failures: Sequence[Failure], terminal: Terminal, folder: Path) -> None:

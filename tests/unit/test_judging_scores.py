@@ -267,7 +267,11 @@ def test_the_score_command_asks_and_tells(
         assert "1 samples without a judged score" in told.out + told.err
         server.answer = always("B")
         assert command(["score", str(run), "--judge", option]) == 0
+    capsys.readouterr()
     assert command(["score", str(run)]) == 0
+    table = capsys.readouterr().out
+    assert "accuracy (judged)" in table
+    assert "100.0" in table
     rows = {row.metric: row for row in read_metrics(run / "metrics.csv")}
     assert rows["accuracy (judged)"].value == 100.0
 
