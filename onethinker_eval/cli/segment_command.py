@@ -47,9 +47,10 @@ def segment(
     """Make the masks of a run's stored replies, score them, and say what changed."""
     from onethinker_eval.cli.evaluate_command import check_protocols, words
     from onethinker_eval.cli.progress import ProgressView
+    from onethinker_eval.errors import UsageError
     from onethinker_eval.harness.environment import distributed_rank
     from onethinker_eval.reporting import find_run, read_manifest
-    from onethinker_eval.segmentation.choice import check_segmenter
+    from onethinker_eval.segmentation.choice import NONE, check_segmenter
 
     terminal = Terminal(quiet=quiet or distributed_rank() > 0, verbose=verbose)
     terminal.show_own_warnings()
@@ -59,7 +60,8 @@ def segment(
     protocols = words(protocol) or tuple(settings.get("protocols") or ())
     check_protocols(protocols)
     name = segmenter or _usual_segmenter(folder, manifest)
-    check_segmenter(name)
+    if check_segmenter(name)[0] == NONE:
+        raise UsageError("--segmenter none makes no masks", hint="name grabcut or sam2")
     wanted = _tasks(folder, tasks, tuple(settings.get("include_path") or ()))
     with ProgressView(terminal) as view:
         code = _segment(folder, wanted, name, protocols, device, replace, view)

@@ -1,0 +1,186 @@
+"""Masks from the command line: one command, alone, by two processes, with both segmenters."""
+
+from __future__ import annotations
+
+import csv
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from run_server import RunServer
+from segmentation_runs import IMAGE_TASK, VIDEO_TASK, image_record, video_record, write_replies
+
+from onethinker_eval.files import read_journal
+
+TASKS = ["refcoco_seg", "mevis", "reasonvos"]
+
+
+def metrics(folder: Path) -> dict[tuple[str, str, str], float]:
+    with (folder / "metrics.csv").open(newline="") as stream:
+        return {
+            (row["benchmark"], row["protocol"], row["metric"]): float(row["value"])
+            for row in csv.DictReader(stream)
+        }
+
+
+def command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "onethinker_eval", *words],
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def suite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The segmentation twins of the demo suite."""
+    from onethinker_eval import demo
+
+    return demo.make(tmp_path_factory.mktemp("masks"), benchmarks=TASKS)
+
+
+def test_one_command_answers_segments_and_scores(
+    run_server: RunServer, suite: Path, tmp_path: Path
+) -> None:
+    settings = {"tasks": TASKS, "data": str(suite), "output": str(tmp_path), "run": "r"}
+    outcome = run_server.run(model="oracle", limit=8, **settings)
+    assert outcome["exit_code"] == 0, outcome
+    found = metrics(tmp_path / "r")
+    for protocol in ("paper", "official"):
+        assert 90 < found["refcoco_seg", protocol, "cIoU"] <= 100
+        assert 90 < found["refcoco_seg", protocol, "gIoU"] <= 100
+        for benchmark in ("mevis", "reasonvos"):
+            region, outline = (found[benchmark, protocol, name] for name in ("J", "F"))
+            assert found[benchmark, protocol, "J&F"] == pytest.approx((region + outline) / 2)
+            assert region > 75
+    masks = tmp_path / "r" / "masks" / f"{IMAGE_TASK}.jsonl"
+    before = masks.read_bytes()
+    assert run_server.run(model="oracle", limit=8, **settings)["reused"] == 24
+    assert masks.read_bytes() == before
+
+
+def test_a_kill_during_the_masks_changes_nothing(
+    run_server: RunServer, suite: Path, tmp_path: Path
+) -> None:
+    def settings(name: str) -> dict[str, object]:
+        return {"tasks": ["mevis"], "data": str(suite), "output": str(tmp_path), "run": name}
+
+    run_server.run(model="oracle", limit=10, **settings("whole"))
+    journal = tmp_path / "killed" / "masks" / f"{VIDEO_TASK}.jsonl"
+
+    def begun() -> bool:
+        return journal.exists() and journal.read_bytes().count(b"\n") >= 2
+
+    killed = run_server.run(model="oracle", limit=10, kill_when=begun, **settings("killed"))
+    assert killed == {"killed": True}
+    assert 2 <= journal.read_bytes().count(b"\n") < 10
+    run_server.run(model="oracle", limit=10, **settings("killed"))
+    whole, resumed = tmp_path / "whole", tmp_path / "killed"
+    assert (whole / "metrics.csv").read_bytes() == (resumed / "metrics.csv").read_bytes()
+
+
+def test_segment_alone_scores_and_names_the_segmenter(tmp_path: Path) -> None:
+    run = write_replies(tmp_path / "r", IMAGE_TASK, [image_record(tmp_path, "a")])
+    done = command("segment", str(run))
+    assert done.returncode == 0, done.stderr
+    assert "refcoco_seg" in done.stdout
+    assert "cIoU" in done.stdout
+    assert "1 samples segmented, 0 kept, 0 failed" in done.stderr
+    assert "masks by grabcut" in done.stderr
+    again = command("segment", str(run))
+    assert "0 samples segmented, 1 kept" in again.stderr
+    (tmp_path / "a.png").unlink()
+    anew = command("segment", str(run), "--replace")
+    assert anew.returncode == 1
+    assert "a.png" in anew.stderr
+    assert "Traceback" not in anew.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--segmenter", "sam9"), "unknown segmenter 'sam9'"),
+        (("--tasks", "refcoco"), "holds no replies of a task that is scored on masks"),
+        (("--protocol", "papers"), "unknown protocol"),
+        (("--segmenter", "none"), "makes no masks"),
+    ],
+)
+def test_wrong_use_is_one_line(tmp_path: Path, words: tuple[str, ...], message: str) -> None:
+    run = write_replies(tmp_path / "r", IMAGE_TASK, [image_record(tmp_path, "a")])
+    done = command("segment", str(run), *words)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_other_data_name_their_segmenter(tmp_path: Path) -> None:
+    sample = image_record(tmp_path, "a")
+    run = write_replies(tmp_path / "r", IMAGE_TASK, [sample], demo=False)
+    done = command("segment", str(run))
+    assert done.returncode == 2
+    assert "names no segmenter" in done.stderr
+
+
+def torchrun(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
+            *(f"--master-port={port}", "-m", "onethinker_eval", "segment", str(run), *words),
+        ],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def masks_of(run: Path) -> dict[tuple[str, str], object]:
+    return {
+        (path.name.split(".")[0], line["id"]): (line["masks"], line["by_protocol"])
+        for path in (run / "masks").glob("*.jsonl")
+        for _, line in read_journal(path)
+    }
+
+
+def make_run(folder: Path, name: str) -> Path:
+    images = [image_record(folder, f"i{n}", left=10 + 6 * n) for n in range(4)]
+    run = write_replies(folder / name, IMAGE_TASK, images)
+    clips = [video_record(folder, f"v{n}", frames=3 + n) for n in range(3)]
+    return write_replies(run, VIDEO_TASK, clips)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("segmenter", ["grabcut", "sam2"])
+def test_two_processes_make_the_masks_of_one(tmp_path: Path, segmenter: str) -> None:
+    words = ["--segmenter", segmenter, "--device", "cpu"]
+    if segmenter == "sam2":
+        pytest.importorskip("sam2")
+        import torch
+        from sam2.build_sam import build_sam2
+
+        torch.manual_seed(0)
+        model = build_sam2("configs/sam2.1/sam2.1_hiera_t.yaml", None, device="cpu")
+        file = tmp_path / "sam2.1_hiera_tiny.pt"
+        torch.save({"model": model.state_dict()}, file)
+        words[1] = f"sam2:{file},image_size=128"
+    alone, shared = make_run(tmp_path, "alone"), make_run(tmp_path, "shared")
+    one = command("segment", str(alone), *words)
+    assert one.returncode == 0, one.stderr
+    two = torchrun(shared, *words)
+    assert two.returncode == 0, two.stderr
+    assert masks_of(alone) == masks_of(shared)
+    assert len(masks_of(alone)) == 7
+    assert len(list((shared / "masks").glob("*.rank1.jsonl"))) == 2
+    assert (alone / "metrics.csv").read_bytes() == (shared / "metrics.csv").read_bytes()
+    again = command("segment", str(shared), *words)
+    assert "0 samples segmented, 7 kept" in again.stderr
