@@ -62,6 +62,8 @@ def _build() -> typer.Typer:
     add("segment", segment_command.segment)
     add("leaderboard", run_commands.leaderboard)
     add("report", report_commands.report)
+    add("compare", report_commands.compare)
+    add("watch", report_commands.watch)
     add("doctor", catalogue_commands.doctor)
     demo = _group(help="Make the demo suite: small images and videos with exact truth.")
     _adder(demo)("make", data_commands.demo_make)
