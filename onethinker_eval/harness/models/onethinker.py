@@ -232,6 +232,10 @@ class OneThinkerTiny(OneThinker):
             "min_frame_pixels": 32 * 32,
             "min_image_pixels": 32 * 32,
         }
+        if "OMP_NUM_THREADS" not in os.environ:
+            # Its matrices are so small that threads wait for each other: two take five times
+            # as long as one.
+            torch.set_num_threads(1)
         super().__init__(pretrained or str(tiny_folder()), **{**defaults, **arguments})
         if self._cap is None:
             self._cap = self.model.generation_config.max_new_tokens
