@@ -1,0 +1,124 @@
+"""The joint optimizer and the smoothed loss against torch's own parts."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+from tiny_training import tiny_parts
+
+torch = pytest.importorskip("torch")
+
+from onethinker_eval.training.optimizers import muon_adamw  # noqa: E402
+from onethinker_eval.training.smoothing import SmoothedNumbers  # noqa: E402
+from onethinker_eval.training.tiny_tokenizer import NumberRows, number_rows  # noqa: E402
+
+
+class Net(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embed = torch.nn.Embedding(5, 8)
+        self.inner = torch.nn.Linear(8, 8)
+        self.lm_head = torch.nn.Linear(8, 5)
+
+    def forward(self, ids: torch.Tensor) -> torch.Tensor:
+        return self.lm_head(torch.relu(self.inner(self.embed(ids))))
+
+
+IDS = torch.tensor([0, 1, 2, 3, 4])
+
+
+def loss_of(net: Net) -> torch.Tensor:
+    return torch.nn.functional.cross_entropy(net(IDS), IDS.roll(1))
+
+
+def steps(net: Net, optimizer: torch.optim.Optimizer, count: int) -> list[float]:
+    losses = []
+    for _ in range(count):
+        optimizer.zero_grad()
+        loss = loss_of(net)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+def fresh() -> Net:
+    torch.manual_seed(0)
+    return Net()
+
+
+def test_matrices_of_blocks_go_to_muon_and_the_rest_to_adamw() -> None:
+    net = fresh()
+    net.inner.bias.requires_grad_(False)
+    muon, adamw = muon_adamw(net, muon_lr=0.1, adamw_lr=0.01).parts
+    assert [id(p) for p in muon.param_groups[0]["params"]] == [id(net.inner.weight)]
+    others = {id(p) for p in adamw.param_groups[0]["params"]}
+    assert others == {id(p) for p in (net.embed.weight, *net.lm_head.parameters())}
+
+
+def test_one_step_is_the_step_of_both_parts() -> None:
+    mine, theirs = fresh(), fresh()
+    joint = muon_adamw(mine, muon_lr=0.1, adamw_lr=0.01, weight_decay=0.1)
+    steps(mine, joint, 2)
+    muon = torch.optim.Muon([theirs.inner.weight], lr=0.1, weight_decay=0.1)
+    rest = [p for p in theirs.parameters() if p is not theirs.inner.weight]
+    adamw = torch.optim.AdamW(rest, lr=0.01, betas=(0.9, 0.98), weight_decay=0.1)
+    for _ in range(2):
+        theirs.zero_grad()
+        loss_of(theirs).backward()
+        muon.step()
+        adamw.step()
+    for first, second in zip(mine.parameters(), theirs.parameters(), strict=True):
+        assert torch.equal(first, second)
+
+
+def test_a_scheduler_reaches_both_and_a_resumed_run_equals_an_uninterrupted_one() -> None:
+    whole, half = fresh(), fresh()
+    optimizer = muon_adamw(whole, muon_lr=0.1, adamw_lr=0.01)
+    first = muon_adamw(half, muon_lr=0.1, adamw_lr=0.01)
+    expected = steps(whole, optimizer, 6)
+    assert expected[-1] < expected[0]
+    before = steps(half, first, 3)
+    resumed = copy.deepcopy(half)
+    second = muon_adamw(resumed, muon_lr=0.5, adamw_lr=0.5)
+    second.load_state_dict(first.state_dict())
+    assert before + steps(resumed, second, 3) == expected
+    schedule = torch.optim.lr_scheduler.LambdaLR(second, lambda step: 0.5)
+    assert [part.param_groups[0]["lr"] for part in second.parts] == [0.05, 0.005]
+    assert schedule.get_last_lr() == [0.05, 0.005]
+
+
+ROWS = NumberRows((0, 1, 2, 3), (4, 5, 6, 7), (8, 9))
+
+
+def test_the_target_of_a_number_is_a_gaussian_over_its_row() -> None:
+    loss = SmoothedNumbers(ROWS, spread=1.0, vocabulary=12)
+    logits = torch.randn(1, 12, generator=torch.manual_seed(1))
+    log_p = torch.log_softmax(logits[0], dim=-1)
+    weights = [math.exp(-0.5 * abs(at - 1) ** 2) for at in range(4)]
+    expected = -sum(w * log_p[at] for at, w in enumerate(weights)) / sum(weights)
+    assert loss(logits, torch.tensor([1])).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_other_tokens_keep_their_one_target_and_losses_add_up() -> None:
+    loss = SmoothedNumbers(ROWS, spread=1.0, vocabulary=12)
+    logits = torch.randn(3, 12, generator=torch.manual_seed(2))
+    targets = torch.tensor([10, 5, 9])
+    single = [loss(logits[at : at + 1], targets[at : at + 1]) for at in range(3)]
+    plain = torch.nn.functional.cross_entropy(logits[:1], targets[:1])
+    assert single[0].item() == pytest.approx(plain.item(), rel=1e-5)
+    assert loss(logits, targets).item() == pytest.approx(float(sum(single)), rel=1e-5)
+
+
+def test_near_numbers_cost_less_than_far_ones() -> None:
+    _, processor = tiny_parts()
+    rows = number_rows(processor.tokenizer)
+    loss = SmoothedNumbers(rows, spread=8.0, vocabulary=len(processor.tokenizer))
+    said = {}
+    for offset in (0, 8, 200):
+        logits = torch.zeros(1, len(processor.tokenizer))
+        logits[0, rows.integers[500 + offset]] = 5.0
+        said[offset] = loss(logits, torch.tensor([rows.integers[500]])).item()
+    assert said[0] < said[8] < said[200]

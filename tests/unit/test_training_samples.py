@@ -1,0 +1,77 @@
+"""Samples: the same for the same number, the evaluation's prompt, and replies that score full."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from onethinker_eval.answers import wrap
+from onethinker_eval.demo.twins import TWINS
+from onethinker_eval.errors import UsageError
+from onethinker_eval.media.frames import FrameRule
+from onethinker_eval.prompts import load_profile, text_of
+from onethinker_eval.training.rewards import reward
+from onethinker_eval.training.samples import DemoScenes, demo_scenes, row
+
+RULE = FrameRule(fps=2.0, max_frames=8)
+PROFILE = load_profile()
+
+
+@pytest.fixture(scope="module")
+def sources() -> list[DemoScenes]:
+    return demo_scenes([], RULE, size=100)
+
+
+def test_every_reply_to_learn_earns_the_full_reward(sources: list[DemoScenes]) -> None:
+    pytest.importorskip("transformers")
+    assert len(sources) == len(TWINS)
+    for source in sources:
+        for sample in source.samples(5):
+            record = sample.record
+            made = reward(
+                wrap(sample.thinking, sample.answer),
+                record.truth,
+                record.problem_type,
+                data_type=record.data_type,
+                options=record.options,
+            )
+            assert made.accuracy > 0.95, record.id
+            assert made.parts["format"] == 1.0, record.id
+
+
+def test_rows_put_the_evaluations_question_and_one_image_part_for_each_medium(
+    sources: list[DemoScenes],
+) -> None:
+    pytest.importorskip("transformers")
+    for source in sources:
+        sample = source.samples(2)[0]
+        made = row(sample, PROFILE)
+        parts = made["prompt"][-1]["content"]
+        assert parts[-1]["text"] == text_of(sample.record, profile=PROFILE)
+        assert sum(part["type"] == "image" for part in parts) == len(made["images"]) > 0
+        assert made["completion"][0]["content"][0]["text"] == wrap(sample.thinking, sample.answer)
+        if sample.clip is not None:
+            assert len(sample.clip.frames) == len(sample.clip.indices) <= RULE.max_frames
+            assert made["images"][0].shape == (2, *sample.clip.frames.shape[1:])
+
+
+def test_a_scene_is_a_function_of_its_number(sources: list[DemoScenes]) -> None:
+    again = demo_scenes([], RULE, size=100)
+    for mine, theirs in zip(sources[:4], again[:4], strict=True):
+        for first, second in zip(mine.samples(7), theirs.samples(7), strict=True):
+            assert first.record == second.record
+            for left, right in zip(first.images, second.images, strict=True):
+                assert np.array_equal(left, right)
+        assert mine.samples(7)[0].record != mine.samples(8)[0].record
+
+
+def test_weights_are_shared_by_the_twins_of_a_family() -> None:
+    made = demo_scenes(["tracking", "image_qa"], RULE, size=10, weight=2.0, weights={"image_qa": 3})
+    families = {twin.label: twin.family for twin in TWINS}
+    for family, expected in (("tracking", 2.0), ("image_qa", 6.0)):
+        total = sum(
+            source.source.weight for source in made if families[source.source.name] == family
+        )
+        assert total == pytest.approx(expected)
+    with pytest.raises(UsageError, match="did you mean tracking"):
+        demo_scenes(["traking"], RULE, size=10)
