@@ -59,7 +59,11 @@ def published() -> tuple[PublishedCell, ...]:
     for path in sorted(published_dir().glob("table_*.csv")):
         cells += _read(path)
     if not cells:
-        raise DataError("no tables found", file=str(published_dir()), fix="reinstall the package")
+        raise DataError(
+            "the paper's tables are gone, and leaderboards need their columns",
+            file=str(published_dir()),
+            fix="in a checkout: git checkout results/published; else reinstall the package",
+        )
     return tuple(cells)
 
 
