@@ -108,8 +108,10 @@ def _judge(
         asked += count
         ticker.say("score", f"judge: {asked} samples", task)
 
-    judge = parse_judge(settings.judge)
-    return tuple(report.summary() for report in judge_run(folder, tasks, judge, progress=tell))
+    reports = judge_run(folder, tasks, parse_judge(settings.judge), progress=tell)
+    if not reports:
+        return ("no task of this run has anything to ask this judge",)
+    return tuple(report.summary() for report in reports)
 
 
 def _unscored(scored: Rescored, failures: Sequence[Failure], tasks: set[str]) -> Iterator[str]:

@@ -81,6 +81,22 @@ def test_stored_replies_need_no_network(tmp_path: Path, monkeypatch: pytest.Monk
         assert (run / "metrics.csv").read_bytes() == first
 
 
+def test_the_cut_into_chunks_does_not_matter(tmp_path: Path) -> None:
+    from onethinker_eval.rescoring import Plan, rescore_task
+
+    replies = [vague(n) if n % 3 else "B" for n in range(12)]
+    run = make_run(tmp_path / "r", {MMSTAR: choices(*replies)})
+    with JudgeServer(lambda path, body: "A" if "number 4" in str(body) else "B") as server:
+        judge(run, server, "mmstar")
+    plan = Plan.of(resolve("mmstar")[0])
+    whole = rescore_task(run, plan, processes=1, replicates=20)
+    for processes, chunk_bytes in ((1, 100), (1, 2000), (2, 1500)):
+        parts = rescore_task(run, plan, processes=processes, chunk_bytes=chunk_bytes, replicates=20)
+        assert parts.rows == whole.rows
+        for name, tally in whole.tallies.items():
+            assert parts.tallies[name].totals == tally.totals
+
+
 def test_a_circular_question_with_a_failed_judgement_is_not_judged(tmp_path: Path) -> None:
     pairs = []
     for question, replies in (("1", ("B", vague(1))), ("2", ("B", vague(2))), ("3", ("B", "B"))):

@@ -34,7 +34,11 @@ def judge(sample: JudgeSample, ask: Asking) -> Verdict:
 
     A description that holds nothing answers no question.
     """
-    questions = [item for item in sample.meta.get("questions", ()) if isinstance(item, Mapping)]
+    questions = [
+        item
+        for item in sample.meta.get("questions") or ()
+        if isinstance(item, Mapping) and {"question", "answer"} <= item.keys()
+    ]
     caption = sample.answer.strip() if sample.score.outcome == "scored" else ""
     right, points, failed = 0, 0.0, 0
     for item in questions if caption else ():
