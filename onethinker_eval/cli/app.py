@@ -13,6 +13,7 @@ from onethinker_eval.cli import (
     catalogue_commands,
     data_commands,
     evaluate_command,
+    render_command,
     report_commands,
     run_commands,
     segment_command,
@@ -60,6 +61,7 @@ def _build() -> typer.Typer:
     add("models", catalogue_commands.models)
     add("score", run_commands.score)
     add("segment", segment_command.segment)
+    add("render", render_command.render)
     add("leaderboard", run_commands.leaderboard)
     add("report", report_commands.report)
     add("compare", report_commands.compare)

@@ -13,7 +13,7 @@ from onethinker_eval.cli.terminal import Terminal
 if TYPE_CHECKING:
     from onethinker_eval.benchmarks import Task
 
-__all__ = ["segment"]
+__all__ = ["segment", "segmentation_tasks"]
 
 
 def segment(
@@ -62,7 +62,7 @@ def segment(
     name = segmenter or _usual_segmenter(folder, manifest)
     if check_segmenter(name)[0] == NONE:
         raise UsageError("--segmenter none makes no masks", hint="name grabcut or sam2")
-    wanted = _tasks(folder, tasks, tuple(settings.get("include_path") or ()))
+    wanted = segmentation_tasks(folder, tasks)
     with ProgressView(terminal) as view:
         code = _segment(folder, wanted, name, protocols, device, replace, view)
     if distributed_rank() == 0:
@@ -85,12 +85,19 @@ def _usual_segmenter(folder: Path, manifest: dict[str, Any]) -> str:
     )
 
 
-def _tasks(folder: Path, names: str | None, include_path: tuple[str, ...]) -> list[Task]:
+def segmentation_tasks(folder: Path, names: str | None) -> list[Task]:
+    """Return the tasks among `names` (all without) that a run has replies of and masks decide.
+
+    Raises `UsageError` if there is none.
+    """
     from onethinker_eval.benchmarks import catalogue, resolve
     from onethinker_eval.errors import UsageError
+    from onethinker_eval.reporting import read_manifest
     from onethinker_eval.rescoring.journals import stored_tasks
     from onethinker_eval.segmentation.stage import is_segmentation
 
+    settings = read_manifest(folder).get("settings") or {}
+    include_path = tuple(settings.get("include_path") or ())
     stored = set(stored_tasks(folder))
     known = resolve(names, include_path) if names else catalogue(include_path).tasks.values()
     found = [task for task in known if task.id in stored and is_segmentation(task)]
@@ -135,11 +142,10 @@ def _segment(
 
 def _score(folder: Path, manifest: dict[str, Any], terminal: Terminal) -> int:
     """Score the run again and print its numbers; return the exit code."""
-    from onethinker_eval.cli.summary import print_metrics
+    from onethinker_eval.cli.summary import mask_notes, print_metrics
     from onethinker_eval.files import FolderLock
     from onethinker_eval.reporting import write_leaderboards
     from onethinker_eval.rescoring import rescore
-    from onethinker_eval.segmentation.journal import segmenters_of
 
     settings = manifest.get("settings") or {}
     protocols = tuple(settings.get("protocols") or ())
@@ -159,8 +165,8 @@ def _score(folder: Path, manifest: dict[str, Any], terminal: Terminal) -> int:
         protocol=protocols[0] if protocols else "paper",
         demo=bool(manifest.get("demo")),
     )
-    for label in sorted(set(segmenters_of(folder).values())):
-        terminal.say(f"masks by {label}")
+    for line in mask_notes(folder):
+        terminal.say(line)
     if result.failed:
         terminal.warn(f"{result.failed} samples have no score: the run is not complete")
     return 1 if result.failed else 0

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from onethinker_eval.harness.results import Failure, RunResult
     from onethinker_eval.rescoring.rows import MetricRow
 
-__all__ = ["headline_rows", "print_failures", "print_metrics", "print_summary"]
+__all__ = ["headline_rows", "mask_notes", "print_failures", "print_metrics", "print_summary"]
 
 _SHOWN_FAILURES = 5
 
@@ -29,12 +29,25 @@ def print_summary(
     print_failures(result.failures, terminal, result.folder)
     for line in result.judged:
         terminal.say(line)
+    for line in mask_notes(result.folder):
+        terminal.say(line)
     for line in result.unscored:
         terminal.warn(line)
     reused = f", {result.reused} reused" if result.reused else ""
     terminal.say(
         f"{result.generated} answered in {duration(seconds)}{reused}; results in {result.folder}"
     )
+
+
+def mask_notes(folder: Path) -> list[str]:
+    """Return a line for each segmenter that made masks of a run; numbers of two do not compare."""
+    from onethinker_eval.segmentation.journal import segmenters_of
+
+    labels = sorted(set(segmenters_of(folder).values()))
+    return [
+        f"masks by {label}" + (", which is not SAM2" if label == "grabcut" else "")
+        for label in labels
+    ]
 
 
 def print_metrics(

@@ -14,6 +14,7 @@ from onethinker_eval.reporting.board import Row, build_board, row_of_metrics
 from onethinker_eval.reporting.rendering import to_csv, to_markdown
 from onethinker_eval.reporting.signature import signatures_of_run
 from onethinker_eval.rescoring.rows import MetricRow, read_metrics
+from onethinker_eval.segmentation.journal import segmenters_of
 
 __all__ = ["find_run", "model_of", "read_manifest", "read_run", "write_leaderboards"]
 
@@ -70,6 +71,7 @@ def read_run(
             manifest,
             {name: task.frames for name, task in tasks.tasks.items()},
             _judges(folder),
+            segmenters_of(folder, "segmenter"),
         ),
     )
 

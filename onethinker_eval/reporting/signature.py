@@ -28,7 +28,7 @@ class Signature:
 
     `frames`, `fps`, `pixels` describe what a model saw of a video (pixels: per frame, and of an
     image); `data` and `weights` are fingerprints; `limit` is set on a partial run only; `judge`
-    only where a judge or a reward model had a say.
+    only where a judge or a reward model had a say; `masks` names the segmenter of scored masks.
     """
 
     benchmark: str = ""
@@ -47,6 +47,7 @@ class Signature:
     data: str = ""
     limit: str = ""
     judge: str = ""
+    masks: str = ""
     seed: str = ""
     task: str = ""
     lmms_eval: str = ""
@@ -101,11 +102,12 @@ def signatures_of_run(
     manifest: Mapping[str, Any],
     frames: Mapping[str, Mapping[str, Any]],
     judges: Mapping[str, str] | None = None,
+    segmenters: Mapping[str, str] | None = None,
 ) -> dict[tuple[str, str], Signature]:
     """Return the signature of each (benchmark, split) of a run, protocol and metric left open.
 
     `manifest` is the content of `run.json`, `frames` each task id's frame rule, `judges` who
-    judged a task, by id.
+    judged a task and `segmenters` what made its masks, by id.
     """
     identity = manifest["identity"]
     model = identity["model"]
@@ -132,6 +134,7 @@ def signatures_of_run(
             data=_digest(info.get("data")),
             limit=_text(limit) if limit <= info.get("records", 0) else "",
             judge=(judges or {}).get(task, ""),
+            masks=(segmenters or {}).get(task, ""),
             seed=_text(identity.get("seed")),
             task=_text(info.get("version")),
             lmms_eval=_text(versions.get("lmms-eval")),

@@ -27,7 +27,16 @@ if TYPE_CHECKING:
     from onethinker_eval.judging.cases import Asking
     from onethinker_eval.judging.journal import Judge
 
-__all__ = ["CHUNK_BYTES", "Chunk", "ChunkResult", "Job", "byte_ranges", "run_job", "with_types"]
+__all__ = [
+    "CHUNK_BYTES",
+    "Chunk",
+    "ChunkResult",
+    "Job",
+    "byte_ranges",
+    "mask_line",
+    "run_job",
+    "with_types",
+]
 
 Entry = tuple[bytes, dict[str, Score], Belonging]
 """A sample's encoded score line, its scores by protocol, and where it belongs."""
@@ -205,7 +214,7 @@ def _line_number(path: str, position: int) -> str:
 
 def _score(line: Mapping[str, Any], job: Job) -> Entry:
     record = line["record"]
-    masks = _masks_of(line["id"], job.masks) if job.masks else None
+    masks = mask_line(line["id"], job.masks) if job.masks else None
     asking = _asking(job.judged, job.plan.judge) if job.judged and job.plan.judge else None
     scores = score_line(line, job.plan, masks, asking)
     meta = record["meta"]
@@ -278,7 +287,8 @@ def _mask_index(paths: tuple[str, ...], _sizes: tuple[int, ...]) -> dict[str, tu
     return index
 
 
-def _masks_of(sample: str, paths: tuple[str, ...]) -> dict[str, Any] | None:
+def mask_line(sample: str, paths: tuple[str, ...]) -> dict[str, Any] | None:
+    """Return the line that counts for a sample in mask journals; None if there is none."""
     place = _mask_index(paths, tuple(Path(path).stat().st_size for path in paths)).get(sample)
     if place is None:
         return None

@@ -10,10 +10,10 @@ the earlier. Processes that share a run write a part each, `<task>.rank<k>.jsonl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -49,18 +49,19 @@ def masks_for(line: Mapping[str, Any], protocol: str) -> Any:
     return others[protocol] if protocol in others else line.get("masks")
 
 
-def segmenters_of(folder: Path, tasks: Sequence[str] | None = None) -> dict[str, str]:
-    """Return the label of what made the stored masks, by task id; tasks without masks are absent.
+def segmenters_of(folder: Path, field: Literal["label", "segmenter"] = "label") -> dict[str, str]:
+    """Return what made the stored masks, by task id: its label, or its identity ("segmenter").
+
+    Tasks without masks are absent.
 
     >>> segmenters_of(Path("nowhere"))
     {}
     """
     masks = Path(folder) / "masks"
-    names = tasks or sorted({path.name.split(".")[0] for path in masks.glob("*.jsonl")})
     found: dict[str, str] = {}
-    for name in names:
+    for name in sorted({path.name.split(".")[0] for path in masks.glob("*.jsonl")}):
         for line in _lines(Path(folder), name):
-            found[name] = str(line.get("label", "unknown"))
+            found[name] = str(line.get(field, "unknown"))
             break
     return found
 
