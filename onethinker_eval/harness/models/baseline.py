@@ -31,14 +31,17 @@ class Baseline(RecordModel):
 def constant_answer(record: Record) -> Any:
     """Return what anyone could answer unseen, by problem type.
 
-    The option first in the alphabet; 1; the whole clip; the middle of the picture; for tracking
-    the given first box kept still; a sentence that says nothing.
+    The option first in the alphabet; 1; for mathematics 90, as of a right angle; the whole clip;
+    the middle of the picture; for tracking the given first box kept still; a sentence that says
+    nothing.
     """
     kind = record.problem_type.casefold()
     if kind == "multiple choice":
         return _first_option(record)
-    if kind in {"numerical", "regression", "math"}:
+    if kind in {"numerical", "regression"}:
         return "1"
+    if kind == "math":
+        return "90"
     if kind == "temporal grounding":
         return {"time": [0.0, round(video_seconds(record), 2)]}
     if kind == "spatial grounding":
