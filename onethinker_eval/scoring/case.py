@@ -32,7 +32,7 @@ class Case:
         return self.answer.value
 
 
-class Unscorable(Exception):  # noqa: N818 - control flow, not an error
+class Unscorable(Exception):
     """Inside the package: an answer that the protocol's own rule cannot read, and why."""
 
     def __init__(self, reason: str) -> None:
