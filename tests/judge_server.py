@@ -32,6 +32,14 @@ class Fault:
     drip_s: float = 0.0
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away."""
+
+
 class JudgeServer:
     """Use as a context manager; `url` is what `base_url` takes."""
 
@@ -41,8 +49,7 @@ class JudgeServer:
         self.times: list[float] = []
         self.most_at_once = self._at_once = 0
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 

@@ -104,8 +104,12 @@ def _ask_judge(
     tasks = [task for task in catalogue(include_path).tasks.values() if task.id in stored]
     if not judged_tasks(tasks, judge):
         terminal.warn("no task of this run has anything to ask this judge")
-    for report in judge_run(folder, tasks, judge):
-        terminal.say(report.summary())
+    try:
+        for report in judge_run(folder, tasks, judge):
+            terminal.say(report.summary())
+    except KeyboardInterrupt:
+        terminal.warn("interrupted; what the judge said is kept: run the same command to go on")
+        raise typer.Exit(130) from None
 
 
 def leaderboard(

@@ -7,10 +7,11 @@ tried again. Nothing here scores: `rescore` reads the stored replies, with or wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from onethinker_eval.benchmarks import Task
@@ -149,19 +150,36 @@ def _ask_all(
 
 
 def _run(jobs: Sequence[Callable[[], int]], workers: int) -> Iterator[int]:
-    """Yield the results of `jobs` as they end; on an interruption what waits is dropped."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="judge")
+    """Yield the results of `jobs` as they end; an interruption does not wait for the others.
+
+    The threads are daemons: those of an executor would keep the process until a server that was
+    asked before the interruption has replied.
+    """
+    waiting = list(reversed(jobs))
+    todo: SimpleQueue[Callable[[], int] | None] = SimpleQueue()
+    done: SimpleQueue[int | BaseException] = SimpleQueue()
+
+    def work() -> None:
+        while (job := todo.get()) is not None:
+            try:
+                done.put(job())
+            except BaseException as error:  # handed to the caller's thread, which raises it
+                done.put(error)
+
+    count = min(workers, len(jobs))
+    for number in range(count):
+        Thread(target=work, name=f"judge-{number}", daemon=True).start()
+        todo.put(waiting.pop())
     try:
-        waiting = list(reversed(jobs))
-        running: set[Future[int]] = set()
-        while waiting or running:
-            while waiting and len(running) < 2 * workers:
-                running.add(pool.submit(waiting.pop()))
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                yield future.result()
+        for _ in jobs:
+            result = done.get()
+            if isinstance(result, BaseException):
+                raise result
+            todo.put(waiting.pop() if waiting else None)
+            yield result
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        for _ in range(count):
+            todo.put(None)
 
 
 def _ask(line: Lines, plan: Plan, judge: Judge, asking: LiveAsking) -> int:

@@ -330,6 +330,25 @@ def test_a_killed_session_goes_on_where_it_was(tmp_path: Path) -> None:
         assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
+def test_an_interruption_does_not_wait_for_a_slow_judge(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "r", {TASK: unclear(30)})
+    with JudgeServer(always("B"), delay_s=30) as server:
+        option = f"base_url={server.url},model=judge-1,concurrency=4"
+        words = [sys.executable, "-m", "onethinker_eval", "score", str(run), "--judge", option]
+        child = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        due = time.monotonic() + 60
+        while len(server.requests) < 4 and time.monotonic() < due:
+            time.sleep(0.01)
+        assert len(server.requests) == 4
+        child.send_signal(signal.SIGINT)
+        began = time.monotonic()
+        _, told = child.communicate(timeout=60)
+        assert time.monotonic() - began < 15
+    assert child.returncode == 130
+    assert "interrupted" in told
+    assert "Traceback" not in told
+
+
 def test_no_key_reaches_the_run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_JUDGE_KEY", "sk-secret-2")
     run = make_run(tmp_path / "r", {TASK: unclear(3)})
