@@ -13,6 +13,7 @@ from onethinker_eval.harness import environment
 from onethinker_eval.harness.progress import ProgressCallback, Ticker
 from onethinker_eval.harness.replies import merged_lines
 from onethinker_eval.segmentation.choice import DEMO_SEGMENTER, NONE, make_segmenter
+from onethinker_eval.segmentation.ranks import wait_for_all
 from onethinker_eval.segmentation.stage import Outcome, is_segmentation, make_masks
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def segment_tasks(
         return Outcome()
     free_memory()
     rank, world = environment.distributed_rank(), environment.world_size()
+    wait_for_all(world)  # the replies of the others are on disk by then
     made = make_segmenter(segmenter, device=device)
     totals = {
         task.id: sum(line["status"] == "ok" for line in merged_lines(folder, task.id))

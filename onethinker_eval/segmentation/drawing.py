@@ -1,6 +1,6 @@
 """One frame with its masks, box, points and a line of text, as an array.
 
-The predicted mask is filled in vermilion with a dark outline, the true one outlined in blue; the
+The predicted mask is filled in magenta with a dark outline, the true one outlined in blue; the
 box is yellow, points inside are green plus signs, points outside red crosses. Form tells them
 apart as well as colour.
 """
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_frame", "grid"]
 
-PREDICTED, TRUTH = (213, 94, 0), (0, 130, 220)
+PREDICTED, TRUTH = (225, 0, 165), (0, 130, 220)
 BOX, INSIDE, OUTSIDE, WHITE, INK = (
     (250, 220, 40),
     (0, 170, 90),
@@ -29,6 +29,7 @@ BOX, INSIDE, OUTSIDE, WHITE, INK = (
 )
 _LEAST_WIDTH, _MOST_SCALE = 480, 8
 _ALPHA = 0.45
+_RIM = 4
 
 
 def draw_frame(
@@ -128,13 +129,14 @@ def _with_text(canvas: Any, text: str) -> NDArray[np.uint8]:
 
 
 def grid(pictures: Sequence[NDArray[np.uint8]], columns: int = 3) -> NDArray[np.uint8]:
-    """Return pictures of one size as rows of `columns`; the last row is filled up in white.
+    """Return pictures of one size as rows of `columns` with a rim; the last row is filled up.
 
     >>> grid([np.zeros((2, 4, 3), np.uint8)] * 4).shape
-    (4, 12, 3)
+    (20, 36, 3)
     """
     columns = min(columns, len(pictures))
-    blank = np.full_like(pictures[0], 255)
-    filled = [*pictures, *[blank] * (-len(pictures) % columns)]
+    rim = ((_RIM, _RIM), (_RIM, _RIM), (0, 0))
+    framed = [np.pad(each, rim, constant_values=255) for each in pictures]
+    filled = [*framed, *[np.full_like(framed[0], 255)] * (-len(framed) % columns)]
     rows = [np.hstack(filled[at : at + columns]) for at in range(0, len(filled), columns)]
     return np.vstack(rows)

@@ -164,7 +164,8 @@ def _still(shown: _Shown) -> NDArray[np.uint8]:
         return shown.picture(0)
     key = 0 if shown.prompt is None else shown.prompt.frame
     spread = [round(step * last / (_SPREAD - 1)) for step in range(_SPREAD)]
-    return drawing.grid([shown.picture(index) for index in [key, *spread]])
+    chosen = list(dict.fromkeys([key, *spread]))
+    return drawing.grid([shown.picture(index) for index in chosen])
 
 
 def _file_name(task: str, sample: str) -> str:

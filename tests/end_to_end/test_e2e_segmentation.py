@@ -159,6 +159,37 @@ def make_run(folder: Path, name: str) -> Path:
     return write_replies(run, VIDEO_TASK, clips)
 
 
+_FREED = """
+import gc, sys
+from onethinker_eval.harness import evaluate, segmenting
+from onethinker_eval.harness.settings import Settings
+free = segmenting.free_memory
+def look():
+    free()
+    from transformers import PreTrainedModel
+    alive = [type(each).__name__ for each in gc.get_objects() if isinstance(each, PreTrainedModel)]
+    print("alive:", alive, flush=True)
+segmenting.free_memory = look
+result = evaluate.evaluate(Settings("onethinker-tiny", ("onethinker_refcoco_seg",), data="demo",
+    model_args="max_new_tokens=4", limit=1, output=sys.argv[1], run="r"))
+print("answered:", result.generated)
+"""
+
+
+@pytest.mark.slow
+def test_the_language_model_is_gone_before_masks_are_made(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _FREED, str(tmp_path)],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert "alive: []" in done.stdout, done.stdout + done.stderr
+    assert "answered: 1" in done.stdout
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("segmenter", ["grabcut", "sam2"])
 def test_two_processes_make_the_masks_of_one(tmp_path: Path, segmenter: str) -> None:
