@@ -59,7 +59,7 @@ def describe(
     tasks = {task.id: task for run in runs for task in run.tasks}
     protocols = [name for name in PROTOCOLS if any(name in run.protocols for run in runs)]
     return {
-        "runs": [_run(run) for run in runs],
+        "runs": [_run(run, name) for run, name in zip(runs, _names(runs), strict=True)],
         "protocols": protocols,
         "outcomes": list(OUTCOMES),
         "readings": list(READINGS),
@@ -72,7 +72,16 @@ def describe(
     }
 
 
-def _run(run: RunData) -> dict[str, Any]:
+def _names(runs: Sequence[RunData]) -> list[str]:
+    """Return the runs' names, told apart where two are alike."""
+    names = [run.row.run for run in runs]
+    return [
+        f"{name} ({place})" if names.count(name) > 1 else name
+        for place, name in enumerate(names, start=1)
+    ]
+
+
+def _run(run: RunData, name: str) -> dict[str, Any]:
     manifest = run.manifest
     sessions = manifest.get("sessions") or [{}]
     last = sessions[-1]
@@ -88,7 +97,7 @@ def _run(run: RunData) -> dict[str, Any]:
         "commit": _commit(last.get("git")),
     }
     return {
-        "name": run.row.run,
+        "name": name,
         "model": run.row.model,
         "demo": bool(manifest.get("demo")),
         "created": manifest.get("created", ""),

@@ -85,7 +85,7 @@ function metricsCard(task, run, place) {
   const protocols = summary.protocols.filter((name) => (task.metrics[place] || {})[name]);
   const names = [...new Set(protocols.flatMap((name) => task.metrics[place][name].map((row) => row[0])))];
   const rows = names.map((name) => [name, ...protocols.map((protocol) => valueCell(task.metrics[place][protocol].find((row) => row[0] === name)))]);
-  return el("section", { class: "card", "aria-label": `Metrics of ${run.name}` }, el("h2", null, two ? `Metrics of ${run.name}` : "Metrics, all protocols"),
+  return el("section", { class: "card", "aria-label": `All metrics of ${run.name}` }, el("h2", null, two ? `Metrics of ${run.name}` : "Metrics, all protocols"),
     scrolling(`Metrics of ${run.name}`, table(["Metric", ...protocols], rows)));
 }
 function comparedCard(task, found) {
