@@ -122,15 +122,14 @@ def _segment(
 
     from onethinker_eval.files import FolderLock
     from onethinker_eval.harness.environment import distributed_rank
-    from onethinker_eval.harness.segmenting import segment_tasks
+    from onethinker_eval.harness.segmenting import ready_segmenter, segment_tasks
 
     with FolderLock(folder) if distributed_rank() == 0 else nullcontext():
         outcome = segment_tasks(
             folder,
             tasks,
-            segmenter,
+            ready_segmenter(folder, tasks, segmenter, device=device, replace=replace),
             protocols=protocols,
-            device=device,
             replace=replace,
             progress=view,
         )

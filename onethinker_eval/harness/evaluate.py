@@ -23,7 +23,7 @@ from onethinker_eval.harness.progress import ProgressCallback, Ticker
 from onethinker_eval.harness.results import RunResult, finish_run
 from onethinker_eval.harness.run_folder import RunFolder, record_digest
 from onethinker_eval.harness.sample_key import SampleKeys, model_identity
-from onethinker_eval.harness.segmenting import segment_tasks, segmenter_for
+from onethinker_eval.harness.segmenting import ready_segmenter, segment_tasks, segmenter_for
 from onethinker_eval.harness.settings import Settings, parse_arguments, without_secrets
 from onethinker_eval.harness.task_data import prepared, write_data_file
 from onethinker_eval.harness.weights import weights_fingerprint
@@ -72,6 +72,12 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
         folder.compare(decisive)
         for work in works:
             folder.check(work.task.id, work.records)
+        segmenter = ready_segmenter(
+            folder.path,
+            tasks,
+            segmenter_for(settings.segmenter, settings.data),
+            device=settings.device,
+        )
         folder.begin(decisive)
         media = MediaDigests(cache_dir() / "media_digests.jsonl")
         identity = model_identity(settings.model, settings.model_args, weights)
@@ -83,9 +89,8 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
         segment_tasks(
             folder.path,
             tasks,
-            segmenter_for(settings.segmenter, settings.data),
+            segmenter,
             protocols=settings.protocols,
-            device=settings.device,
             progress=progress,
         )
         if rank != 0:

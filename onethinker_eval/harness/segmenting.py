@@ -13,13 +13,15 @@ from onethinker_eval.harness import environment
 from onethinker_eval.harness.progress import ProgressCallback, Ticker
 from onethinker_eval.harness.replies import merged_lines
 from onethinker_eval.segmentation.choice import DEMO_SEGMENTER, NONE, make_segmenter
+from onethinker_eval.segmentation.journal import check_segmenter_of, stored_lines
 from onethinker_eval.segmentation.ranks import wait_for_all
 from onethinker_eval.segmentation.stage import Outcome, is_segmentation, make_masks
 
 if TYPE_CHECKING:
     from onethinker_eval.benchmarks import Task
+    from onethinker_eval.segmentation.segmenter import Segmenter
 
-__all__ = ["segment_tasks", "segmenter_for"]
+__all__ = ["ready_segmenter", "segment_tasks", "segmenter_for"]
 
 
 def segmenter_for(given: str, data: str) -> str:
@@ -31,34 +33,55 @@ def segmenter_for(given: str, data: str) -> str:
     return given or (DEMO_SEGMENTER if is_demo(data) else NONE)
 
 
+def ready_segmenter(
+    folder: Path,
+    tasks: Sequence[Task],
+    text: str,
+    *,
+    device: str | None = None,
+    replace: bool = False,
+) -> Segmenter | None:
+    """Return the segmenter of `text` for the tasks that need one; None if none does.
+
+    Its weights are found but not loaded, so this goes before a language model is: raises
+    `MissingPart` and `UsageError` as `make_segmenter`, and `RunError` if another segmenter made
+    the masks that the run folder holds (unless they are to be replaced).
+    """
+    wanted = [task for task in tasks if is_segmentation(task)]
+    if text == NONE or not wanted:
+        return None
+    segmenter = make_segmenter(text, device=device)
+    for task in wanted if not replace else ():
+        lines = stored_lines(folder, task.id)
+        check_segmenter_of(folder, task.id, lines, segmenter.identity, segmenter.label)
+    return segmenter
+
+
 def segment_tasks(
     folder: Path,
     tasks: Sequence[Task],
-    segmenter: str,
+    segmenter: Segmenter | None,
     *,
     protocols: Sequence[str] = (),
-    device: str | None = None,
     replace: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Outcome:
     """Make the masks that the replies of `tasks` lack, and wait until all processes have.
 
-    Whatever the language model left on the GPU is freed first. Raises as `make_masks` and
-    `make_segmenter`.
+    Whatever the language model left on the GPU is freed first. Raises as `make_masks`.
     """
     wanted = [task for task in tasks if is_segmentation(task)]
-    if segmenter == NONE or not wanted:
+    if segmenter is None or not wanted:
         return Outcome()
     free_memory()
     rank, world = environment.distributed_rank(), environment.world_size()
     wait_for_all(world)  # the replies of the others are on disk by then
-    made = make_segmenter(segmenter, device=device)
     totals = {
         task.id: sum(line["status"] == "ok" for line in merged_lines(folder, task.id))
         for task in wanted
     }
     ticker = Ticker(progress, totals, stage="segment")
-    ticker.say("segment", f"making masks with {made.label}")
+    ticker.say("segment", f"making masks with {segmenter.label}")
     current = ""
 
     def report(task: str, total: int, done: int, kept: int, failed: int) -> None:
@@ -71,7 +94,7 @@ def segment_tasks(
     return make_masks(
         folder,
         wanted,
-        made,
+        segmenter,
         protocols=protocols,
         replace=replace,
         rank=rank,

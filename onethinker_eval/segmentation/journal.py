@@ -21,7 +21,7 @@ from onethinker_eval.errors import RunError
 from onethinker_eval.files import Journal, read_journal, write_atomic
 from onethinker_eval.rescoring.journals import journal_parts
 
-__all__ = ["MaskJournal", "masks_for", "segmenters_of", "stored_lines"]
+__all__ = ["MaskJournal", "check_segmenter_of", "masks_for", "segmenters_of", "stored_lines"]
 
 
 def stored_lines(folder: Path, task: str) -> dict[str, dict[str, Any]]:
@@ -66,6 +66,20 @@ def segmenters_of(folder: Path, field: Literal["label", "segmenter"] = "label") 
     return found
 
 
+def check_segmenter_of(
+    folder: Path, task: str, lines: Mapping[str, Mapping[str, Any]], identity: str, label: str
+) -> None:
+    """Raise `RunError` if something else than this segmenter made some of the stored masks."""
+    for line in lines.values():
+        if line.get("segmenter") != identity:
+            raise RunError(
+                f"{folder}: the masks of {task} were made by {line.get('label')}, not {label} "
+                f"({line.get('segmenter')} then, {identity} now)",
+                hint="name the same --segmenter, or make all anew with "
+                "`onethinker-eval segment RUN --segmenter … --replace`",
+            )
+
+
 class MaskJournal:
     """The masks of one task, open for appending, with what earlier sessions made.
 
@@ -86,14 +100,7 @@ class MaskJournal:
 
     def __enter__(self) -> MaskJournal:
         self.lines = stored_lines(self._folder, self._task)
-        for line in self.lines.values():
-            if line.get("segmenter") != self._identity:
-                raise RunError(
-                    f"{self._folder}: the masks of {self._task} were made by "
-                    f"{line.get('label')}, not {self._label} ({line.get('segmenter')} then, "
-                    f"{self._identity} now)",
-                    hint="name the same --segmenter, or give --replace to make all masks anew",
-                )
+        check_segmenter_of(self._folder, self._task, self.lines, self._identity, self._label)
         return self
 
     def __exit__(

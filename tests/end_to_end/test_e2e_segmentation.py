@@ -159,6 +159,24 @@ def make_run(folder: Path, name: str) -> Path:
     return write_replies(run, VIDEO_TASK, clips)
 
 
+def test_what_masks_lack_is_said_before_the_model_is_loaded(
+    run_server: RunServer, suite: Path, tmp_path: Path
+) -> None:
+    settings = {"tasks": ["refcoco_seg"], "data": str(suite), "output": str(tmp_path), "run": "r"}
+    pytest.importorskip("sam2")
+    outcome = run_server.run(model="oracle", segmenter="sam2:gone.pt", **settings)
+    assert outcome["error"] == "MissingPart"
+    assert not (tmp_path / "r" / "run.json").exists()
+    assert run_server.run(model="oracle", limit=2, **settings)["exit_code"] == 0
+    masks = tmp_path / "r" / "masks" / f"{IMAGE_TASK}.jsonl"
+    masks.write_text(masks.read_text().replace("grabcut", "sam2"))
+    outcome = run_server.run(model="oracle", limit=3, **settings)
+    assert outcome["error"] == "RunError"
+    assert "were made by sam2, not grabcut" in outcome["text"]
+    replies = (tmp_path / "r" / "replies" / f"{IMAGE_TASK}.jsonl").read_bytes()
+    assert replies.count(b"\n") == 2
+
+
 _FREED = """
 import gc, sys
 from onethinker_eval.harness import evaluate, segmenting
