@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from onethinker_eval.benchmarks import catalogue
 from onethinker_eval.demo.media import png_bytes, write_mp4
 from onethinker_eval.reporting import write_leaderboards
 from onethinker_eval.rescoring import rescore
@@ -137,8 +138,9 @@ def make_run(
             )
         text_lines = "".join(json.dumps(line) + "\n" for line in lines)
         (folder / "replies" / f"{task}.jsonl").write_text(text_lines)
-        name, _, split = task.removeprefix("onethinker_").partition("_val")
-        info = {"benchmark": name, "split": split, "records": size, "data": "d" * 64}
+        known = catalogue().tasks[task]
+        place = {"benchmark": known.benchmark, "split": known.split}
+        info = {**place, "records": size, "data": "d" * 64}
         asked[task] = {"prompts": prompts, "generation": {}, "limit": NO_LIMIT, "info": info}
     manifest = {
         "schema": 1,

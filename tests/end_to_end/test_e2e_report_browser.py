@@ -248,7 +248,8 @@ def test_a_track_moves_with_the_film(page: Page) -> None:
     def left_edge() -> float:
         code = """
             const c = document.querySelector('#detail canvas');
-            const row = c.getContext('2d').getImageData(0, Math.round(c.height * .3), c.width, 1).data;
+            const y = Math.round(c.height * .3);
+            const row = c.getContext('2d').getImageData(0, y, c.width, 1).data;
             for (let x = 0; x < c.width; x += 1) if (row[4 * x + 3] > 0) return x / c.width;
             return -1;"""
         return float(page.js(code))
