@@ -291,3 +291,34 @@ def test_the_server_gives_parts_of_a_file(server: ReportServer) -> None:
 def test_a_port_in_use_is_told(server: ReportServer) -> None:
     with pytest.raises(UsageError, match="cannot listen on port"):
         ReportServer(server.report, server.server_address[1])
+
+
+def test_a_task_without_a_task_file_is_told(tmp_path: Path, media: Path) -> None:
+    made = make_run(tmp_path / "run", media, right, tasks={"onethinker_mmstar": 2})
+    stored = made / "replies" / "onethinker_mmstar.jsonl"
+    (made / "replies" / "own_task.jsonl").write_bytes(stored.read_bytes())
+    with pytest.warns(UserWarning, match="no task file tells of own_task"):
+        report = build_report([made])
+    assert report.samples == 2
+
+
+def test_two_runs_of_one_name_are_told_apart(run: Path, tmp_path: Path) -> None:
+    page = build_report([run, run], tmp_path / "r.html").path.read_text(encoding="utf-8")
+    summary = summary_of(page)
+    assert [item["name"] for item in summary["runs"]] == ["run (1)", "run (2)"]
+    assert set(summary["comparisons"]) == {"paper", "official", "repaired"}
+    rows = blocks_of(page)["rows-0-0"]
+    assert all(len(row["replies"]) == 2 for row in rows)
+
+
+def test_samples_of_one_run_only_are_marked_absent(tmp_path: Path, media: Path) -> None:
+    runs = [
+        make_run(tmp_path / name, media, right, tasks={"onethinker_mmstar": size})
+        for name, size in (("a", 2), ("b", 4))
+    ]
+    page = build_report(runs).path.read_text(encoding="utf-8")
+    columns = blocks_of(page)["list-0"]["scores"]["paper"]
+    absent = summary_of(page)["outcomes"].index("absent")
+    assert [code == absent for code in columns[0]["outcome"]] == [False, False, True, True]
+    assert [code == absent for code in columns[1]["outcome"]] == [False] * 4
+    assert blocks_of(page)["rows-0-0"][3]["replies"][0] is None

@@ -189,6 +189,8 @@ def _reading(
     if drawn:
         shapes = {**(shapes or {}), **drawn}
     row: dict[str, Any] = {"repairs": list(answer.repairs)}
+    if drawn and masks is not None and masks.get("label"):
+        row["segmenter"] = str(masks["label"])
     if answer.failure:
         row["failure"] = answer.failure
     if shapes:

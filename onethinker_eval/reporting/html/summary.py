@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +50,11 @@ def read_run_data(folder: Path) -> RunData:
     ]
     stored = set(stored_tasks(folder))
     tasks = tuple(task for task in catalogue(own).tasks.values() if task.id in stored)
+    unknown = stored - {task.id for task in tasks}
+    if unknown:
+        warnings.warn(
+            f"{folder}: no task file tells of {', '.join(sorted(unknown))}; left out", stacklevel=2
+        )
     return RunData(folder, manifest, tuple(read_metrics(folder / "metrics.csv")), row, tasks)
 
 

@@ -66,7 +66,7 @@ function histogram(task, run) {
     svg("text", { x: width, y: 10, "text-anchor": "end" }, `highest bar: ${whole(most)}`), ticks);
 }
 
-const OUTCOME_COLOURS = { scored: "--first", unparsable: "--second", failed: "--bad", absent: "--track" };
+const OUTCOME_COLOURS = { scored: "--done", unparsable: "--odd", failed: "--bad", absent: "--track" };
 function outcomeBar(task, run) {
   const place = summary.tasks.indexOf(task);
   const columns = scoresOf(place, run);

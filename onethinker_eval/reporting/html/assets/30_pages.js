@@ -70,7 +70,7 @@ function taskPage(main, query) {
   main.append(el("div", { class: "page" },
     el("p", null, link("", null, "Overview")),
     el("h1", null, taskName(task)),
-    el("p", { class: "note" }, `${plain(task.family)}, ${task.kind}; ${whole(task.samples)} samples` + (task.expected && !summary.runs[0].demo ? ` of ${whole(task.expected)}` : "")),
+    el("p", { class: "note" }, `${[...new Set([plain(task.family), task.kind])].join(", ")}; ${whole(task.samples)} samples` + (task.expected && !summary.runs[0].demo ? ` of ${whole(task.expected)}` : "")),
     demoNote(),
     el("p", null, link("samples", { task: task.id }, `Browse the ${whole(task.samples)} samples`)),
     spot, compared ? comparedCard(task, compared) : null,

@@ -40,6 +40,7 @@ function replyView(reply, run, task, index) {
     el("pre", { class: "answer" }, reply.answer || "(no answer found)"),
     !sameWords(reply.text, raw) && !sameWords(reply.text, reply.answer) ? el("details", null, el("summary", null, "Whole reply"), el("pre", null, reply.text)) : null,
     reply.cut ? el("p", { class: "note" }, `Cut here: the reply has ${whole(reply.cut)} characters.`) : null,
+    reply.segmenter ? el("p", { class: "note" }, `Masks by ${reply.segmenter}`) : null,
     el("p", { class: "note" }, cost(reply)));
 }
 function verdict(reply, run, task, index) {
