@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -71,7 +72,8 @@ def report(
         with start(made, port) as server:
             typer.echo(server.url)
             terminal.say("Ctrl-C ends it")
-            server.serve_forever()
+            with suppress(KeyboardInterrupt):
+                server.serve_forever()
 
 
 def compare(

@@ -6,6 +6,7 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,7 @@ def test_model_text_never_stands_in_the_page_as_markup(report: Report) -> None:
 def test_a_run_named_like_markup_is_escaped(tmp_path: Path, media: Path) -> None:
     made = make_run(tmp_path / "x", media, right, tasks={"onethinker_mmstar": 2}, model=EVIL)
     manifest = json.loads((made / "run.json").read_text())
-    manifest["name"] = EVIL
+    manifest["name"] = EVIL + "\ud800"
     (made / "run.json").write_text(json.dumps(manifest))
     page = build_report([made]).path.read_text(encoding="utf-8")
     assert EVIL not in page
@@ -177,9 +178,12 @@ def test_files_that_are_no_media_stay_out(tmp_path: Path) -> None:
     secret.write_text("password")
     table = Media()
     assert [table.add(str(secret)), table.add(str(tmp_path / "gone.png")), table.add(str(tmp_path))]
-    assert table.types == [None, None, None]
+    os.mkfifo(tmp_path / "pipe.png")
+    table.add(str(tmp_path / "pipe.png"))
+    table.add("a\0b.png")
+    assert table.types == [None] * 5
     assert list(table.embedded()) == []
-    assert table.links(tmp_path) == ["", "", ""]
+    assert table.links(tmp_path) == [""] * 5
 
 
 def test_of_two_lines_a_reply_wins_then_the_later_one(tmp_path: Path) -> None:
@@ -267,6 +271,7 @@ def test_the_server_gives_the_page_and_media_and_nothing_else(
     ):
         assert ask(server, path)[0] == 404, path
     assert ask(server, "/", Host="evil.example:80")[0] == 403
+    assert ask(server, "/", Host="localhost")[0] == 200
 
 
 def test_the_server_gives_parts_of_a_file(server: ReportServer) -> None:

@@ -77,7 +77,9 @@ def build_report(
         [kind, address] for kind, address in zip(table.types, addresses, strict=True)
     ]
     title = " and ".join(dict.fromkeys(run.row.run for run in data)) + " · report"
-    text = page(summary, blocks, title=title, linked=way in ("copy", "link")).encode()
+    text = page(summary, blocks, title=title, linked=way in ("copy", "link")).encode(
+        errors="replace"
+    )
     write_atomic(target, text)
     shown = tuple(
         None if kind is None else (path, kind)

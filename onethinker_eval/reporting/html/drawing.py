@@ -54,7 +54,7 @@ def shapes_of(value: Any, kind: str) -> Shapes | None:
 
 
 def _rounded(numbers: Sequence[float]) -> list[float]:
-    return [round(number, 3) for number in numbers]
+    return [round(float(number), 3) for number in numbers]
 
 
 def _boxes(boxes: Mapping[int, Sequence[float]]) -> dict[str, list[float]]:

@@ -33,6 +33,8 @@ def media_type(path: Path) -> str | None:
 
     A journal is untrusted: what is neither picture nor clip never gets into a report.
     """
+    if not path.is_file():  # nor a pipe, which would never end
+        return None
     try:
         with path.open("rb") as stream:
             head = stream.read(16)

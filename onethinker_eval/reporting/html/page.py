@@ -69,7 +69,7 @@ def page(summary: Mapping[str, Any], blocks: Iterable[Block], *, title: str, lin
         "require-trusted-types-for 'script'; trusted-types 'none'"
     )
     template = Template((_ASSETS / "page.html").read_text(encoding="utf-8"))
-    stored = json.dumps(summary, ensure_ascii=False, separators=(",", ":"))
+    stored = json.dumps(summary, separators=(",", ":"))
     head = template.substitute(
         policy=policy,
         title=_escaped(title),

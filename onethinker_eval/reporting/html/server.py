@@ -60,7 +60,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, body: bool) -> None:
         server = cast("ReportServer", self.server)
         # A foreign name resolved to 127.0.0.1 would let another page read this one.
-        host = self.headers.get("Host", "").rpartition(":")[0]
+        host = self.headers.get("Host", "").partition(":")[0]
         if host not in (_HOST, "localhost"):
             self._refuse(HTTPStatus.FORBIDDEN)
             return

@@ -59,9 +59,11 @@ function foldThinking() {
   const open = folds.some((fold) => !fold.open);
   for (const fold of folds) fold.open = open;
 }
+function step(by) {
+  if (route().view === "samples" && state.list) state.list.step(by);
+}
 const KEYS = {
-  j: () => state.list && state.list.step(1), ArrowDown: () => state.list && state.list.step(1),
-  k: () => state.list && state.list.step(-1), ArrowUp: () => state.list && state.list.step(-1),
+  j: () => step(1), ArrowDown: () => step(1), k: () => step(-1), ArrowUp: () => step(-1),
   "/": () => { location.hash = route().view === "samples" ? location.hash : "#/samples"; setTimeout(() => { const box = byId("filter-q"); if (box) box.focus(); }, 60); },
   Enter: () => { const node = byId("sample-title"); if (node) node.focus(); },
   Escape: () => { if (route().query.get("at")) closeSample(); },
