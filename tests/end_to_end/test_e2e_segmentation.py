@@ -127,16 +127,16 @@ def test_other_data_name_their_segmenter(tmp_path: Path) -> None:
     assert "names no segmenter" in done.stderr
 
 
-def torchrun(run: Path, *words: str) -> subprocess.CompletedProcess[str]:
+def torchrun(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     return subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2"),
-            *(f"--master-port={port}", "-m", "onethinker_eval", "segment", str(run), *words),
+            *(f"--master-port={port}", "-m", "onethinker_eval", *words),
         ],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         capture_output=True,
         text=True,
         timeout=600,
@@ -225,7 +225,7 @@ def test_two_processes_make_the_masks_of_one(tmp_path: Path, segmenter: str) -> 
     alone, shared = make_run(tmp_path, "alone"), make_run(tmp_path, "shared")
     one = command("segment", str(alone), *words)
     assert one.returncode == 0, one.stderr
-    two = torchrun(shared, *words)
+    two = torchrun("segment", str(shared), *words)
     assert two.returncode == 0, two.stderr
     assert masks_of(alone) == masks_of(shared)
     assert len(masks_of(alone)) == 7
@@ -233,3 +233,17 @@ def test_two_processes_make_the_masks_of_one(tmp_path: Path, segmenter: str) -> 
     assert (alone / "metrics.csv").read_bytes() == (shared / "metrics.csv").read_bytes()
     again = command("segment", str(shared), *words)
     assert "0 samples segmented, 7 kept" in again.stderr
+
+
+@pytest.mark.slow
+def test_one_command_shared_by_two_processes(suite: Path, tmp_path: Path) -> None:
+    words = ["--model", "oracle", "--tasks", "refcoco_seg,mevis", "--data", str(suite)]
+    words += ["--limit", "5", "--quiet", "--output"]
+    alone, shared = tmp_path / "alone", tmp_path / "shared"
+    one = command(*words, str(alone), HF_HUB_OFFLINE="1")
+    assert one.returncode == 0, one.stderr
+    two = torchrun(*words, str(shared), ACCELERATE_USE_CPU="true", HF_HUB_OFFLINE="1")
+    assert two.returncode == 0, two.stderr
+    [first], [second] = (list(folder.glob("*/metrics.csv")) for folder in (alone, shared))
+    assert first.read_bytes() == second.read_bytes()
+    assert len(list((second.parent / "masks").glob("*.rank*.jsonl"))) == 4

@@ -157,6 +157,7 @@ def test_two_calls_are_not_one(sam2: Sam2) -> None:
         del session._model.add_new_points_or_box
 
 
+@pytest.mark.slow  # the package compiles its transforms
 def test_official_images_go_through_the_image_predictor(sam2: Sam2) -> None:
     session = sam2.open(frames(1), video=False)
     [(index, mask)] = session.masks(PixelPrompt(PROMPT.box_px, PROMPT.positive_px, ()), "official")
@@ -167,6 +168,7 @@ def test_official_images_go_through_the_image_predictor(sam2: Sam2) -> None:
     assert session._image is first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("box", [(30, 30, 30, 30), (80, 60, 80, 60), (0, 0, 80, 60)])
 def test_odd_boxes_give_masks(sam2: Sam2, box: tuple[int, int, int, int]) -> None:
     session = sam2.open(frames(1), video=False)
@@ -219,6 +221,7 @@ def test_holes_are_filled_as_the_kernel_does() -> None:
     assert (found == scores).sum() == 400 - 8
 
 
+@pytest.mark.slow  # the package compiles its transforms
 def test_a_run_is_segmented_and_resumed(sam2: Sam2, tmp_path: Path) -> None:
     images = write_replies(tmp_path / "r", IMAGE_TASK, [image_record(tmp_path, "a")])
     write_replies(images, VIDEO_TASK, [video_record(tmp_path, "v", frames=3)])
