@@ -32,6 +32,7 @@ __all__ = [
     "find",
     "load",
     "shipped",
+    "with_model",
 ]
 
 
@@ -49,6 +50,8 @@ class ModelSettings:
     """Keep the merger between vision tower and language model as it is."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """Attention kernel of transformers."""
+    weights: Literal["fp32", "bf16"] = "fp32"
+    """Type the weights are kept and updated in; bf16 halves the memory."""
     lora_rank: int = 0
     """Train LoRA adapters of this rank on the language model; 0 trains all weights."""
     lora_alpha: int = 32
@@ -151,6 +154,10 @@ class RolloutSettings:
     """Groups whose mean accuracy is not below this are drawn anew (all right)."""
     filter_tries: int = 4
     """How often to draw anew before the batch is filled with masked rows; 0 never filters."""
+    updates: int = 1
+    """Optimiser steps made from one batch of rollouts (released code: 4)."""
+    log_every: int = 1
+    """Steps between those whose rollouts are written to `rollouts/`; 0 writes none."""
     vllm: Literal["off", "colocate", "server"] = "off"
     """Generate with vLLM beside the trainer, on its own server, or with transformers."""
     vllm_tensor_parallel: int = 1
@@ -172,7 +179,7 @@ class RunSettings:
     micro_batch: int = 32
     """Samples, or rollouts, a process handles at once."""
     precision: Literal["fp32", "bf16"] = "bf16"
-    """Autocast type; weights and moments stay in the checkpoint's type."""
+    """Autocast type; `model.weights` is the type of what is stored."""
     gradient_checkpointing: bool = False
     """Recompute activations to save memory."""
     deepspeed: str | None = None
@@ -180,7 +187,7 @@ class RunSettings:
     save_every: int = 200
     """Steps between checkpoints."""
     keep: int = 2
-    """Checkpoints kept beside the best one."""
+    """Latest checkpoints kept."""
     log_every: int = 10
     """Steps between log lines."""
     trackers: tuple[str, ...] = ()
@@ -266,6 +273,12 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
         return _build(Recipe, values, "")
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
+
+
+def with_model(recipe: Recipe, path: str) -> Recipe:
+    """Return the recipe with the model of `path` in place of an untrained one."""
+    model = dataclasses.replace(recipe.model, path=path, scratch=None)
+    return dataclasses.replace(recipe, model=model)
 
 
 def _put(values: dict[str, Any], parts: list[str], value: Any, key: str) -> None:

@@ -171,6 +171,7 @@ def row(sample: Sample, profile: Profile) -> dict[str, Any]:
         "prompt": prompt,
         "completion": completion,
         "images": images,
+        "record": sample.record.to_json(),
         "truth": sample.record.truth,
         "problem_type": sample.record.problem_type,
         "data_type": sample.record.data_type,

@@ -16,69 +16,54 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from datasets import Dataset
 from torch.utils.data import DataLoader, Sampler
-from transformers import (
-    AutoModelForImageTextToText,
-    AutoProcessor,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
 
-from onethinker_eval.errors import UsageError
+from onethinker_eval.errors import RunError, UsageError
 from onethinker_eval.files import write_atomic
-from onethinker_eval.media.frames import FrameRule
-from onethinker_eval.prompts import Profile, load_profile
-from onethinker_eval.training.mixture import Order, arrange
+from onethinker_eval.training.launch import accumulation, deepspeed_file, last_checkpoint
+from onethinker_eval.training.mixture import Order
 from onethinker_eval.training.optimizers import muon_adamw
+from onethinker_eval.training.policy import adapters, load_policy
 from onethinker_eval.training.recipe import Recipe
-from onethinker_eval.training.samples import SampleSource, demo_scenes, row
+from onethinker_eval.training.rows import training_rows
 from onethinker_eval.training.slots import slot_processor
 from onethinker_eval.training.smoothing import SmoothedNumbers
 
-__all__ = ["train"]
-
-
-class SampleRows:
-    """Rows by position in the order; a transform of a numbered data set."""
-
-    def __init__(self, sources: list[SampleSource], order: Order, profile: Profile) -> None:
-        """Keep what is needed to make the row at any position."""
-        self._sources = sources
-        self._order = order
-        self._profile = profile
-
-    def __call__(self, batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-        """Return the columns of the rows at `batch["position"]`."""
-        rows = [self._row(position) for position in batch["position"]]
-        return {name: [made[name] for made in rows] for name in rows[0]}
-
-    def _row(self, position: int) -> dict[str, Any]:
-        source = self._sources[int(self._order.sources[position])]
-        samples = source.samples(int(self._order.items[position]))
-        place = int(self._order.rows[position]) % len(samples)
-        return row(samples[place], self._profile)
+__all__ = ["Blocks", "Deadline", "train"]
 
 
 class Blocks(Sampler[list[int]]):
-    """The positions of each batch, in order."""
+    """The positions of each micro-batch, in order: every block in `pieces` equal parts.
 
-    def __init__(self, order: Order) -> None:
-        """Walk the blocks of `order`."""
+    Accelerate hands part p to process p modulo their number, so that a step's gradient is that of
+    one block, whatever the number of processes, and all of them see the same modality.
+    """
+
+    # Accelerate must not expect one size: videos come in smaller blocks than images.
+    batch_size = None
+    drop_last = False
+
+    def __init__(self, order: Order, pieces: int = 1) -> None:
+        """Walk the blocks of `order`; raises `UsageError` where one cannot be shared out."""
         self._starts = order.starts.tolist()
-        # Accelerate asks for it where batches are shared out between processes.
-        self.batch_size = max(end - start for start, end in pairwise(self._starts))
-        self.drop_last = False
+        self._pieces = pieces
+        for start, end in pairwise(self._starts):
+            if (end - start) % pieces:
+                raise UsageError(
+                    f"a batch of {end - start} samples cannot be shared by {pieces} micro-batches",
+                    hint="change run.batch, run.video_batch or run.micro_batch",
+                )
 
     def __iter__(self) -> Iterator[list[int]]:
         for start, end in pairwise(self._starts):
-            yield list(range(start, end))
+            step = (end - start) // self._pieces
+            for first in range(start, end, step):
+                yield list(range(first, first + step))
 
     def __len__(self) -> int:
-        return len(self._starts) - 1
+        return (len(self._starts) - 1) * self._pieces
 
 
 class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped base
@@ -93,7 +78,9 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped base
         workers = self.args.dataloader_num_workers
         loader = DataLoader(
             self.train_dataset,
-            batch_sampler=Blocks(self.order),
+            batch_sampler=Blocks(
+                self.order, self.args.world_size * self.args.gradient_accumulation_steps
+            ),
             collate_fn=self.data_collator,
             num_workers=workers,
             prefetch_factor=2 if workers else None,
@@ -115,16 +102,36 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped base
     def compute_loss(
         self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
-        """Return the reply's mean token loss."""
+        """Return the reply's mean token loss; raises `RunError` if it is not a number."""
         if self.smoothed is None:
-            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            made = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        else:
+            made = self._smoothed_loss(model, inputs, return_outputs, num_items_in_batch)
+        loss = made[0] if return_outputs else made
+        if not torch.isfinite(loss.detach()).item():
+            first, last = self.order.starts[self.state.global_step :][:2].tolist()
+            raise RunError(
+                f"the loss of step {self.state.global_step + 1} is {loss.item()}; its samples are "
+                f"those at positions {first} to {last - 1} of the order",
+                hint="the last checkpoint is good; lower optimiser.lr or look at these samples",
+            )
+        return made
+
+    def _smoothed_loss(
+        self, model: Any, inputs: Any, return_outputs: bool, num_items_in_batch: Any
+    ) -> Any:
+        assert self.smoothed is not None
         labels = inputs.pop("labels")
         first = int((labels != -100).any(dim=0).nonzero()[0])
         kept = labels.shape[1] - first + 1
         outputs = model(**inputs, logits_to_keep=kept, use_cache=False)
         logits, targets = outputs.logits[:, :-1], labels[:, 1:][:, -(kept - 1) :]
         mask = targets != -100
-        loss = self.smoothed(logits[mask], targets[mask]) / mask.sum()
+        loss = self.smoothed(logits[mask], targets[mask])
+        if num_items_in_batch is None:
+            loss = loss / mask.sum()
+        else:  # counted over the whole step; the trainer then averages over processes
+            loss = loss / num_items_in_batch * self.accelerator.num_processes
         with torch.no_grad():
             right = (logits[mask].argmax(dim=-1) == targets[mask]).float().mean()
             self._metrics["train"]["mean_token_accuracy"].append(right.item())
@@ -152,103 +159,34 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
     output = Path(run.output)
     write_atomic(output / "recipe.yaml", recipe.to_yaml())
     torch.manual_seed(run.seed)
-    model, processor = _start(recipe)
+    arguments = _arguments(recipe)  # before the model: ZeRO-3 then loads it in shards
+    model, processor = load_policy(recipe)
     if run.compile:
         _compile(model)
-    rows, order = _rows(recipe)
+    rows, order = training_rows(recipe, run.steps)
     trainer = Trainer(
         model=model,
-        args=_arguments(recipe),
+        args=arguments,
         train_dataset=rows,
         processing_class=slot_processor(processor),
         callbacks=[Deadline(run.minutes)] if run.minutes else None,
+        peft_config=adapters(recipe.model),
     )
     trainer.recipe = recipe
     trainer.order = order
     if run.number_smoothing:
         from onethinker_eval.training.tiny_tokenizer import number_rows
 
-        rows = number_rows(processor.tokenizer)
+        numbers = number_rows(processor.tokenizer)
         trainer.smoothed = SmoothedNumbers(
-            rows, run.number_smoothing, model.config.text_config.vocab_size
+            numbers, run.number_smoothing, model.config.text_config.vocab_size
         )
-    checkpoint = resume and any(output.glob("checkpoint-*"))
-    trainer.train(resume_from_checkpoint=checkpoint)
+    checkpoint = last_checkpoint(output) if resume else None
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     final = output / "model"
     trainer.save_model(str(final))
     processor.save_pretrained(final)
     return final
-
-
-def _start(recipe: Recipe) -> tuple[Any, Any]:
-    settings = recipe.model
-    if settings.scratch == "tiny":
-        from onethinker_eval.training.tiny_model import build_model, build_processor
-        from onethinker_eval.training.tiny_start import tokenizer_for
-
-        tokenizer = tokenizer_for(load_profile(recipe.data.prompts))
-        model = build_model(tokenizer, seed=recipe.run.seed)
-        processor = build_processor(tokenizer)
-    elif settings.path is None:
-        raise UsageError("the recipe names no model", hint="set model.path or model.scratch")
-    else:
-        model = AutoModelForImageTextToText.from_pretrained(settings.path, dtype=torch.float32)
-        processor = AutoProcessor.from_pretrained(settings.path)
-    model.set_attn_implementation(settings.attention)
-    _patches_as_matrix(model)
-    for frozen, part in (
-        (settings.freeze_vision, model.model.visual),
-        (settings.freeze_projector, model.model.visual.merger),
-    ):
-        part.requires_grad_(not frozen)
-    return model, processor
-
-
-def _patches_as_matrix(model: Any) -> None:
-    """Let the patch convolution, whose stride is its kernel, run as the matrix product it is.
-
-    On CPUs the gradient of a bfloat16 convolution costs more than the rest of a small model.
-    """
-    embed = model.model.visual.patch_embed
-
-    def forward(patches: torch.Tensor) -> torch.Tensor:
-        weight = embed.proj.weight
-        flat = weight.reshape(weight.shape[0], -1)
-        return torch.nn.functional.linear(patches.to(weight.dtype), flat, embed.proj.bias)
-
-    embed.forward = forward
-
-
-def _rows(recipe: Recipe) -> tuple[Dataset, Order]:
-    data, run = recipe.data, recipe.run
-    rule = FrameRule(
-        fps=data.fps,
-        max_frames=data.max_frames,
-        frame_pixels=data.frame_pixels,
-        image_pixels=data.image_pixels,
-    )
-    sources: list[SampleSource] = []
-    for item in data.sources:
-        sources += demo_scenes(
-            item.families,
-            rule,
-            size=item.size,
-            weight=item.weight,
-            weights=item.weights,
-            seed=data.seed,
-        )
-    order = arrange(
-        [source.source for source in sources],
-        run.steps,
-        run.batch,
-        run.video_batch,
-        seed=data.seed,
-        video_share=data.video_share,
-        video_from=data.video_from,
-    )
-    dataset = Dataset.from_dict({"position": range(len(order))})
-    dataset.set_transform(SampleRows(sources, order, load_profile(data.prompts)))
-    return dataset, order
 
 
 def _arguments(recipe: Recipe) -> SFTConfig:
@@ -258,7 +196,7 @@ def _arguments(recipe: Recipe) -> SFTConfig:
         output_dir=run.output,
         max_steps=run.steps,
         per_device_train_batch_size=run.micro_batch,
-        gradient_accumulation_steps=max(1, run.batch // run.micro_batch),
+        gradient_accumulation_steps=accumulation(run.batch, run.micro_batch),
         learning_rate=settings.lr,
         lr_scheduler_type=settings.schedule,
         lr_scheduler_kwargs=schedule,
@@ -268,7 +206,7 @@ def _arguments(recipe: Recipe) -> SFTConfig:
         optim="adamw_torch",
         bf16=run.precision == "bf16",
         gradient_checkpointing=run.gradient_checkpointing,
-        deepspeed=run.deepspeed,
+        deepspeed=deepspeed_file(run.deepspeed),
         use_cpu=not torch.cuda.is_available(),
         save_steps=run.save_every,
         save_total_limit=run.keep,
@@ -281,6 +219,7 @@ def _arguments(recipe: Recipe) -> SFTConfig:
         dataset_kwargs={"skip_prepare_dataset": True},
         completion_only_loss=True,
         packing=False,
+        accelerator_config={"even_batches": False},  # the sampler shares out evenly by itself
     )
 
 

@@ -1,0 +1,159 @@
+"""The command `onethinker-train`: supervised and reinforcement training from recipes.
+
+Only what `--help` and `--dry-run` need is imported at load time.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from onethinker_eval.errors import OneThinkerError, UsageError
+from onethinker_eval.training.recipe import Recipe, load, shipped
+
+__all__ = ["app", "main", "overrides"]
+
+PROGRAM = "onethinker-train"
+
+_Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A recipe file or shipped name.")]
+_Changes = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes, as run.steps=10.")
+]
+_DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Print batches, memory and first prompts, then stop.")
+]
+_Fresh = Annotated[
+    bool, typer.Option("--no-resume", help="Start anew instead of from the last checkpoint.")
+]
+
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Train with the metrics of the evaluation as rewards.",
+)
+
+
+@app.command()
+def sft(
+    recipe: _Recipe,
+    changes: _Changes = None,
+    dry_run: _DryRun = False,
+    no_resume: _Fresh = False,
+) -> None:
+    """Fine-tune on given replies: the cold start."""
+    made = _load("sft", recipe, changes)
+    if dry_run:
+        return _explain(made)
+    _need("trl")
+    from onethinker_eval.training.sft import train
+
+    print(f"trained model: {train(made, resume=not no_resume)}")
+    return None
+
+
+@app.command()
+def grpo(
+    recipe: _Recipe,
+    changes: _Changes = None,
+    dry_run: _DryRun = False,
+    no_resume: _Fresh = False,
+) -> None:
+    """Learn from rewards: EMA-GRPO, GRPO or Dr.GRPO, as the recipe says."""
+    made = _load("grpo", recipe, changes)
+    if dry_run:
+        return _explain(made)
+    _need("trl")
+    from onethinker_eval.training.grpo import train
+
+    print(f"trained model: {train(made, resume=not no_resume)}")
+    return None
+
+
+@app.command()
+def recipes() -> None:
+    """List the shipped recipes."""
+    for name, path in shipped().items():
+        first = path.read_text(encoding="utf-8").splitlines()[0]
+        print(f"{name:26} {first.removeprefix('# ')}")
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The output folder of a run.")],
+) -> None:
+    """Draw the curves of a run as one HTML page."""
+    from onethinker_eval.training.curves import write_page
+
+    print(write_page(run))
+
+
+def overrides(changes: Sequence[str]) -> Mapping[str, str]:
+    """Return `key=value` arguments as a mapping; raises `UsageError` for another form.
+
+    >>> overrides(["run.steps=10"])
+    {'run.steps': '10'}
+    """
+    made: dict[str, str] = {}
+    for change in changes:
+        key, sign, value = change.partition("=")
+        if not sign or not key:
+            raise UsageError(f"expected KEY=VALUE, got {change!r}", hint="as run.steps=10")
+        made[key] = value
+    return made
+
+
+def _load(stage: str, name: str, changes: Sequence[str] | None) -> Recipe:
+    made = load(name, overrides(changes or []))
+    if made.stage != stage:
+        raise UsageError(
+            f"{name} is a recipe of stage {made.stage}", hint=f"{PROGRAM} {made.stage} {name}"
+        )
+    return made
+
+
+def _need(package: str) -> None:
+    import importlib.util
+
+    from onethinker_eval.errors import MissingPart
+
+    if importlib.util.find_spec(package) is None:
+        raise MissingPart(
+            f"training needs the package {package}", hint="pip install 'onethinker-eval[train]'"
+        )
+
+
+def _explain(recipe: Recipe) -> None:
+    from onethinker_eval.training.dry_run import explain
+
+    print(explain(recipe))
+
+
+# Typer publishes only a subclass of the parser's error.
+_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return 0 (done), 1 (failed) or 2 (wrong use)."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        result = typer.main.get_command(app).main(
+            args=arguments, prog_name=PROGRAM, standalone_mode=False
+        )
+    except OneThinkerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except _USAGE_ERROR as error:
+        print(f"error: {error.format_message()} (see {PROGRAM} --help)", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        print(
+            "error: interrupted; the same command goes on from the last checkpoint", file=sys.stderr
+        )
+        return 130
+    return result if isinstance(result, int) else 0

@@ -1,0 +1,249 @@
+"""TRL's GRPOTrainer with EMA-GRPO's advantages, group filtering, and moments in the checkpoint.
+
+Everything else (sampling, log-probabilities, loss, KL, DeepSpeed, trackers) is TRL's. Overridden
+are private methods, so the range of TRL versions is checked, and tests compare the advantages
+with an independent computation.
+
+A batch of rollouts goes: TRL samples and scores → groups that teach nothing are replaced, at
+most `filter_tries` times → every process gets the rewards of all → moments and advantages are
+computed from the same numbers everywhere, once for each batch of rollouts.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from accelerate.utils import gather_object
+from packaging.version import Version
+from trl import GRPOTrainer
+
+from onethinker_eval.errors import MissingPart, RunError
+from onethinker_eval.files import write_json_atomic
+from onethinker_eval.training.ema import AdvantageRule, TaskMoments, advantages
+from onethinker_eval.training.filtering import assemble, has_failed, is_informative
+from onethinker_eval.training.recipe import RolloutSettings
+from onethinker_eval.training.rollout_log import RolloutLog
+from onethinker_eval.training.rollout_metrics import Told, summarise
+from onethinker_eval.training.rollout_rewards import Rollout, RolloutRewards
+
+__all__ = ["MOMENTS_FILE", "EmaTrainer", "Parts", "check_trl"]
+
+MOMENTS_FILE = "ema_moments.json"
+_TRL = ("1.16", "1.17")
+
+SpareRows = Callable[[int, int, int], list[dict[str, Any]]]
+"""(batch of rollouts, try, prompts) → that many rows for this process."""
+
+
+def check_trl(found: str | None = None) -> None:
+    """Raise `MissingPart` unless TRL is of the range whose private methods are known here.
+
+    >>> check_trl("1.16.2")
+    """
+    found = found or version("trl")
+    if not Version(_TRL[0]) <= Version(found) < Version(_TRL[1]):
+        raise MissingPart(
+            f"EMA-GRPO overrides methods of TRL {_TRL[0]} up to, not including, {_TRL[1]}; "
+            f"found {found}",
+            hint=f"pip install 'trl=={_TRL[0]}.*'",
+        )
+
+
+class Parts(NamedTuple):
+    """What the trainer is given beyond TRL's own arguments."""
+
+    rewards: RolloutRewards
+    settings: RolloutSettings
+    rule: AdvantageRule
+    moments: TaskMoments
+    spare: SpareRows
+    log: RolloutLog | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """One batch of rollouts of this process, and the groups of it that are kept."""
+
+    rows: list[dict[str, Any]]
+    output: dict[str, Any]
+    rollouts: list[Rollout]
+    kept: list[int]
+    failed: int
+
+
+class EmaTrainer(GRPOTrainer):  # type: ignore[misc]  # untyped base
+    """GRPOTrainer whose advantages are those of `AdvantageRule`."""
+
+    def __init__(self, *args: Any, parts: Parts, **kwargs: Any) -> None:
+        """Pass everything but `parts` to TRL; the reward functions come from `parts.rewards`."""
+        check_trl()
+        super().__init__(*args, reward_funcs=parts.rewards.functions(), **kwargs)
+        self.parts = parts
+        self._names: list[str] = []
+        rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
+        if rows % self.num_generations:
+            raise RunError(
+                f"a process holds {rows} rollouts, which are not whole groups of "
+                f"{self.num_generations}",
+                hint="make run.batch a multiple of the number of processes",
+            )
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        if not self.model.training:
+            return dict(super()._generate_and_score_completions(inputs))
+        wanted = len(inputs) // self.num_generations
+        rounds = [self._round(inputs)]
+        for attempt in range(self.parts.settings.filter_tries):
+            missing = self._most(wanted - sum(len(made.kept) for made in rounds))
+            if missing <= 0:
+                break
+            batch = self.state.global_step // self.parts.settings.updates
+            spare = self.parts.spare(batch, attempt, missing)
+            rounds.append(self._round([row for row in spare for _ in range(self.num_generations)]))
+        return self._finish(rounds, wanted)
+
+    def _round(self, rows: list[dict[str, Any]]) -> _Round:
+        output = super()._generate_and_score_completions(rows)
+        rollouts = list(self.parts.rewards.rollouts)
+        settings, size = self.parts.settings, self.num_generations
+        kept, failed = [], 0
+        for start in range(0, len(rollouts), size):
+            group = rollouts[start : start + size]
+            if has_failed([made.total for made in group]):
+                failed += 1
+                continue
+            accuracies = [made.accuracy for made in group]
+            if not settings.filter_tries or is_informative(
+                accuracies, settings.filter_low, settings.filter_high
+            ):
+                kept.append(start // size)
+        return _Round(rows, output, rollouts, kept, failed)
+
+    def _most(self, missing: int) -> int:
+        """Return the largest of the processes' values: all must draw the same number."""
+        return max(gather_object([missing]))
+
+    def _finish(self, rounds: Sequence[_Round], wanted: int) -> dict[str, Any]:
+        chosen = _choose(rounds, wanted, self.num_generations)
+        output = assemble(
+            [(made.output, keep, mask) for made, keep, mask in chosen],
+            pad_token=self._tokenizer.pad_token_id,
+        )
+        kept = [made.rollouts[row] for made, keep, _ in chosen for row in keep]
+        # The order of `assemble`: of each round first the kept rows, then the masked ones.
+        mine = iter(self._advantages(kept))
+        values = [
+            next(mine) if counts else 0.0
+            for _, keep, mask in chosen
+            for counts in [*[True] * len(keep), *[False] * len(mask)]
+        ]
+        device = output["completion_mask"].device
+        output["advantages"] = torch.tensor(values, dtype=torch.float32, device=device)
+        tokens = self.accelerator.gather(output["completion_mask"].sum()).sum()
+        output["num_items_in_batch"] = tokens.clamp(min=1)  # all masked: a loss of 0, not 0/0
+        self._names = [
+            made.rows[row]["record"]["id"] for made, keep, mask in chosen for row in [*keep, *mask]
+        ]
+        output["row_number"] = torch.arange(len(values), device=device)
+        self._report(rounds, len(kept) // self.num_generations, wanted)
+        return output
+
+    def _advantages(self, kept: Sequence[Rollout]) -> list[float]:
+        """Return the advantages of this process's kept rollouts; updates the moments once."""
+        everyone = gather_object([[(made.task, made.total) for made in kept]])
+        rewards = [total for pairs in everyone for _, total in pairs]
+        tasks = [task for pairs in everyone for task, _ in pairs]
+        made = advantages(rewards, tasks, self.num_generations, self.parts.moments, self.parts.rule)
+        before = sum(len(pairs) for pairs in everyone[: self.accelerator.process_index])
+        return made[before : before + len(kept)]
+
+    def _report(self, rounds: Sequence[_Round], kept: int, wanted: int) -> None:
+        """Log what all processes sampled for the order's own prompts, task by task."""
+        first = rounds[0]
+        lengths = first.output["completion_mask"].sum(dim=1).tolist()
+        told = [
+            Told(row["record"], made, int(length))
+            for row, made, length in zip(first.rows, first.rollouts, lengths, strict=True)
+        ]
+        step = self.state.global_step
+        log = self.parts.log
+        keep_text = log is not None and log.wants(step)
+        light = told if keep_text else [item.without_text() for item in told]
+        everyone = [item for items in gather_object([light]) for item in items]
+        counts = gather_object([(kept, wanted, len(rounds) - 1, sum(r.failed for r in rounds))])
+        metrics = summarise(everyone, self.num_generations, self.parts.moments)
+        groups = sum(count[1] for count in counts)
+        metrics["filter/groups_kept"] = sum(count[0] for count in counts) / groups
+        metrics["filter/tries"] = float(counts[0][2])
+        metrics["failed_groups"] = float(sum(count[3] for count in counts))
+        for name, value in metrics.items():
+            self._metrics["train"][name].append(value)
+        if log is not None and keep_text and self.accelerator.is_main_process:
+            log.write(step, everyone)
+
+    def compute_loss(
+        self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Return TRL's loss; raises `RunError` naming the samples if it is not a number."""
+        loss = super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        if not math.isfinite(loss.detach().item()):
+            rows = inputs.get("row_number", torch.empty(0, dtype=torch.long)).tolist()
+            names = ", ".join(dict.fromkeys(self._names[row] for row in rows))
+            raise RunError(
+                f"the loss of step {self.state.global_step + 1} is {loss.item()} for the "
+                f"rollouts of {names}",
+                hint="the last checkpoint is good; lower optimiser.lr or look at these samples",
+            )
+        return loss
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        # Before TRL's files: `trainer_state.json`, which makes a checkpoint whole, comes last.
+        if self.args.should_save:
+            folder = Path(self._get_output_dir(trial=trial))
+            path = folder / f"checkpoint-{self.state.global_step}" / MOMENTS_FILE
+            write_json_atomic(path, self.parts.moments.state_dict())
+        super()._save_checkpoint(model, trial)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        super()._load_optimizer_and_scheduler(checkpoint)
+        if checkpoint is None:
+            return
+        path = Path(checkpoint) / MOMENTS_FILE
+        try:
+            self.parts.moments.load_state_dict(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(
+                f"cannot go on from {checkpoint}: its moments are missing or made otherwise "
+                f"({error})",
+                hint="start a new run folder, or use the recipe the checkpoint was made with",
+            ) from error
+
+
+def _choose(
+    rounds: Sequence[_Round], wanted: int, size: int
+) -> list[tuple[_Round, list[int], list[int]]]:
+    """Return for each round the rows to keep and those to mask, `wanted` groups together."""
+    kept: list[list[int]] = []
+    room = wanted
+    for made in rounds:
+        kept.append(made.kept[:room])
+        room -= len(kept[-1])
+    chosen = []
+    for made, groups in zip(rounds, kept, strict=True):
+        # The first round has `wanted` groups, so what is missing can always be filled from it.
+        count = len(made.rollouts) // size
+        spare = [group for group in range(count) if group not in groups][:room]
+        room -= len(spare)
+        chosen.append((made, _rows(groups, size), _rows(spare, size)))
+    return chosen
+
+
+def _rows(groups: Sequence[int], size: int) -> list[int]:
+    return [row for group in groups for row in range(group * size, (group + 1) * size)]

@@ -1,0 +1,178 @@
+"""Reinforcement learning with EMA-GRPO, GRPO or Dr.GRPO: TRL's trainer on the demo or JSON data.
+
+    onethinker-train grpo RECIPE                                       one process
+    accelerate launch --config_file ds.yaml -m onethinker_eval.training grpo RECIPE   many GPUs
+
+What each setting stands for in the paper and in the released code is said at its key in
+`recipe`. Departures from both: videos enter as one image per temporal slot (see `slots`), the
+KL term is the plain k3 estimate in the loss, as released.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import set_seed
+from trl import GRPOConfig
+
+from onethinker_eval.errors import UsageError
+from onethinker_eval.files import write_atomic
+from onethinker_eval.training.ema import TaskMoments
+from onethinker_eval.training.ema_trainer import EmaTrainer, Parts, SpareRows, check_trl
+from onethinker_eval.training.launch import accumulation, deepspeed_file, last_checkpoint
+from onethinker_eval.training.policy import adapters, load_policy, untrained_folder
+from onethinker_eval.training.recipe import Recipe, with_model
+from onethinker_eval.training.rollout_log import RolloutLog
+from onethinker_eval.training.rollout_rewards import RolloutRewards
+from onethinker_eval.training.rows import SampleRows, training_rows
+from onethinker_eval.training.sft import Deadline
+from onethinker_eval.training.slots import slot_processor
+
+__all__ = ["build", "train"]
+
+_MARKERS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+_MOST_SPARE_BLOCKS = 1000
+
+
+def train(recipe: Recipe, *, resume: bool = True) -> Path:
+    """Run the recipe and return the folder of the trained model; resumes a killed run."""
+    output = Path(recipe.run.output)
+    write_atomic(output / "recipe.yaml", recipe.to_yaml())
+    trainer = build(recipe)
+    checkpoint = last_checkpoint(output) if resume else None
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    final = output / "model"
+    trainer.save_model(str(final))
+    return final
+
+
+def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
+    """Return the trainer of a recipe; `rewards` replaces the evaluation's (tests, judges)."""
+    check_trl()
+    _check(recipe)
+    run, rollouts = recipe.run, recipe.rollouts
+    if recipe.model.scratch:
+        recipe = with_model(recipe, str(untrained_folder(recipe, Path(run.output) / "start")))
+    arguments = _arguments(recipe)  # before the model: ZeRO-3 then loads it in shards
+    set_seed(run.seed)
+    model, processor = load_policy(recipe)
+    # TRL pads prompts on the left itself, but lets the tokenizer pad the kinds of tokens.
+    processor.tokenizer.padding_side = "left"
+    if rollouts.vllm == "off":
+        arguments.generation_kwargs = _suppressed(processor.tokenizer)
+    rows, _ = training_rows(recipe, -(-run.steps // rollouts.updates))
+    parts = Parts(
+        rewards or RolloutRewards(rollouts.profile),
+        rollouts,
+        recipe.advantage,
+        TaskMoments(recipe.ema_decay),
+        _spare(recipe),
+        RolloutLog(Path(run.output) / "rollouts", rollouts.log_every),
+    )
+    return EmaTrainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        processing_class=slot_processor(processor),
+        callbacks=[Deadline(run.minutes)] if run.minutes else None,
+        peft_config=adapters(recipe.model),
+        parts=parts,
+    )
+
+
+def _check(recipe: Recipe) -> None:
+    run, rollouts = recipe.run, recipe.rollouts
+    if run.video_batch not in (None, run.batch):
+        raise UsageError(
+            "run.video_batch differs from run.batch", hint="in stage grpo all batches are one size"
+        )
+    if recipe.optimiser.name != "adamw":
+        raise UsageError("stage grpo trains with AdamW", hint="set optimiser.name to adamw")
+    if run.number_smoothing:
+        raise UsageError("run.number_smoothing is for stage sft", hint="remove it")
+    if rollouts.vllm != "off" and recipe.data.video_share != 0:
+        raise UsageError(
+            "rollouts with vLLM take images only here: it is not given frame pairs",
+            hint="set rollouts.vllm to off, or data.video_share to 0",
+        )
+
+
+def _spare(recipe: Recipe) -> SpareRows:
+    """Return how to draw other prompts in place of groups that teach nothing.
+
+    A pure function of its arguments and the process: a resumed run draws the same.
+    """
+    run, tries = recipe.run, recipe.rollouts.filter_tries
+    blocks = min(run.steps, _MOST_SPARE_BLOCKS)
+    dataset, order = training_rows(recipe, blocks, seed=recipe.data.seed + 1)
+    rows: SampleRows = dataset.format["format_kwargs"]["transform"]
+
+    def spare(batch: int, attempt: int, prompts: int) -> list[dict[str, Any]]:
+        from accelerate import PartialState
+
+        state = PartialState()
+        mine = run.batch // state.num_processes
+        place = ((batch * tries + attempt) * state.num_processes + state.process_index) * mine
+        return [rows.at((place + at) % len(order)) for at in range(prompts)]
+
+    return spare
+
+
+def _arguments(recipe: Recipe) -> GRPOConfig:
+    run, rollouts, settings = recipe.run, recipe.rollouts, recipe.optimiser
+    held = accumulation(run.batch * rollouts.group_size, run.micro_batch)
+    if held % rollouts.updates:
+        raise UsageError(
+            f"{held} micro-batches cannot be shared by rollouts.updates={rollouts.updates}",
+            hint="make run.micro_batch smaller",
+        )
+    schedule = {} if settings.min_lr_rate is None else {"min_lr_rate": settings.min_lr_rate}
+    engine = {} if rollouts.vllm == "off" else {"vllm_mode": rollouts.vllm}
+    return GRPOConfig(
+        output_dir=run.output,
+        max_steps=run.steps,
+        per_device_train_batch_size=run.micro_batch,
+        steps_per_generation=held,
+        gradient_accumulation_steps=held // rollouts.updates,
+        num_generations=rollouts.group_size,
+        max_completion_length=rollouts.max_tokens,
+        temperature=rollouts.temperature,
+        top_p=rollouts.top_p,
+        use_vllm=rollouts.vllm != "off",
+        vllm_tensor_parallel_size=rollouts.vllm_tensor_parallel,
+        beta=rollouts.kl,
+        use_bias_correction_kl=False,
+        epsilon=rollouts.clip_low,
+        epsilon_high=rollouts.clip_high,
+        loss_type=rollouts.loss,
+        scale_rewards="none",  # the advantages are replaced; see `ema_trainer`
+        shuffle_dataset=False,  # the order is the recipe's
+        log_multimodal=False,
+        learning_rate=settings.lr,
+        lr_scheduler_type=settings.schedule,
+        lr_scheduler_kwargs=schedule,
+        warmup_steps=settings.warmup,
+        weight_decay=settings.weight_decay,
+        max_grad_norm=settings.clip,
+        optim="adamw_torch",
+        bf16=run.precision == "bf16",
+        gradient_checkpointing=run.gradient_checkpointing,
+        deepspeed=deepspeed_file(run.deepspeed),
+        use_cpu=not torch.cuda.is_available(),
+        save_steps=run.save_every,
+        save_total_limit=run.keep,
+        logging_steps=run.log_every,
+        report_to=list(run.trackers) or "none",
+        seed=run.seed,
+        dataloader_num_workers=run.workers,
+        remove_unused_columns=False,
+        **engine,
+    )
+
+
+def _suppressed(tokenizer: Any) -> dict[str, Any]:
+    """Return what keeps the policy from saying media markers, which stand for pixels."""
+    known = tokenizer.get_vocab()
+    return {"suppress_tokens": [known[marker] for marker in _MARKERS if marker in known]}

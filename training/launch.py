@@ -1,0 +1,71 @@
+"""What a training process needs to know of its launch: processes, batches, files, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from onethinker_eval.errors import UsageError, unknown_name
+from onethinker_eval.paths import training_dir
+
+__all__ = ["accumulation", "deepspeed_file", "last_checkpoint", "uses_deepspeed", "world_size"]
+
+
+def world_size() -> int:
+    """Return the number of processes, as torchrun and accelerate tell it; 1 without them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def accumulation(batch: int, micro_batch: int, processes: int | None = None) -> int:
+    """Return how many micro-batches of a process make a step of `batch` samples.
+
+    Raises `UsageError` where the batch cannot be shared out evenly.
+
+    >>> accumulation(32, 4, processes=2)
+    4
+    """
+    processes = world_size() if processes is None else processes
+    step = micro_batch * processes
+    if batch % step:
+        raise UsageError(
+            f"{batch} samples a step cannot be shared by {processes} processes that hold "
+            f"{micro_batch} at once",
+            hint=f"make the batch a multiple of {step}, or change run.micro_batch",
+        )
+    return batch // step
+
+
+def deepspeed_file(name: str | None) -> str | None:
+    """Return the path of a DeepSpeed file given by path or shipped name (zero2, zero3)."""
+    if name is None or Path(name).is_file():
+        return name
+    shipped = {path.stem: path for path in (training_dir() / "deepspeed").glob("*.json")}
+    if name not in shipped:
+        raise unknown_name("DeepSpeed file", name, sorted(shipped))
+    return str(shipped[name])
+
+
+def uses_deepspeed(name: str | None) -> bool:
+    """Return whether the recipe (`name`) or accelerate's launcher asks for DeepSpeed."""
+    return name is not None or os.environ.get("ACCELERATE_USE_DEEPSPEED", "") == "true"
+
+
+def last_checkpoint(output: Path) -> Path | None:
+    """Return the newest whole checkpoint of a run: one killed while it was written is no use.
+
+    The trainer writes `trainer_state.json` last.
+    """
+    found = []
+    for folder in output.glob("checkpoint-*"):
+        number = folder.name.removeprefix("checkpoint-")
+        if number.isdigit() and _is_whole(folder / "trainer_state.json"):
+            found.append((int(number), folder))
+    return max(found)[1] if found else None
+
+
+def _is_whole(state: Path) -> bool:
+    try:
+        return "global_step" in json.loads(state.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
