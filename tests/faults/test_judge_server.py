@@ -330,12 +330,19 @@ def test_a_killed_session_goes_on_where_it_was(tmp_path: Path) -> None:
         assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
+def _heed_interruptions() -> None:
+    # A shell's background jobs start with SIGINT ignored, and children inherit that.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interruption_does_not_wait_for_a_slow_judge(tmp_path: Path) -> None:
     run = make_run(tmp_path / "r", {TASK: unclear(30)})
     with JudgeServer(always("B"), delay_s=30) as server:
         option = f"base_url={server.url},model=judge-1,concurrency=4"
         words = [sys.executable, "-m", "onethinker_eval", "score", str(run), "--judge", option]
-        child = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+        child = subprocess.Popen(
+            words, stderr=subprocess.PIPE, text=True, preexec_fn=_heed_interruptions
+        )
         due = time.monotonic() + 60
         while len(server.requests) < 4 and time.monotonic() < due:
             time.sleep(0.01)
