@@ -8,6 +8,7 @@ say differently stands beside it: a difference between runs is not always one be
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,11 +18,12 @@ from onethinker_eval.benchmarks import Task, catalogue
 from onethinker_eval.errors import DataError, UsageError
 from onethinker_eval.files import read_journal
 from onethinker_eval.reporting.runs import read_manifest
-from onethinker_eval.rescoring.journals import stored_tasks
+from onethinker_eval.rescoring.journals import journal_parts, stored_tasks
 from onethinker_eval.rescoring.plan import Plan
 from onethinker_eval.rescoring.tally import Belonging, Tally, tally
 from onethinker_eval.scoring.definitions import Metric, group_table, measure
 from onethinker_eval.scoring.result import Score
+from onethinker_eval.segmentation.journal import segmenters_of
 from onethinker_eval.statistics import (
     REPLICATES,
     ClusterSums,
@@ -32,7 +34,14 @@ from onethinker_eval.statistics import (
     paired_bootstrap,
 )
 
-__all__ = ["Comparison", "Flip", "TaskComparison", "compare_runs", "manifest_differences"]
+__all__ = [
+    "Comparison",
+    "Flip",
+    "TaskComparison",
+    "asked",
+    "compare_runs",
+    "manifest_differences",
+]
 
 _TIE = 1e-9
 _FLIP_AT = 0.5
@@ -119,18 +128,56 @@ def compare_runs(
     shared = [task for task in known.values() if task.id in names[0] & names[1]]
     if not shared:
         raise UsageError("the runs share no task", hint="compare runs of the same benchmarks")
-    compared = [
-        found
-        for task in shared
-        if (found := _compare_task(first, second, task, protocol, seed, replicates)) is not None
-    ]
+    compared = []
+    for task in shared:
+        data = [_data_of(manifest, task.id) for manifest in manifests]
+        alike = None if data[0] and data[0] == data[1] else _asked_alike(first, second, task.id)
+        found = _compare_task(first, second, task, protocol, seed, replicates, alike)
+        if found is not None:
+            compared.append(found)
     return Comparison(
         (_name(manifests[0], first), _name(manifests[1], second)),
         protocol,
         _adjusted(compared),
         tuple(sorted(names[0] ^ names[1])),
-        tuple(manifest_differences(manifests[0], manifests[1])),
+        (*manifest_differences(manifests[0], manifests[1]), *_mask_differences(first, second)),
     )
+
+
+def asked(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what makes a sample the same in two runs: what was asked and what is true.
+
+    The media's paths do not: data may have moved.
+    """
+    return tuple(record[name] for name in ("problem_type", "question", "options", "truth"))
+
+
+def _data_of(manifest: Mapping[str, Any], task: str) -> str:
+    info = (manifest["identity"]["tasks"].get(task) or {}).get("info") or {}
+    return str(info.get("data") or "")
+
+
+def _asked_alike(first: Path, second: Path, task: str) -> frozenset[str]:
+    """Return the samples both runs were asked alike; an id alone may name another question."""
+    digests = []
+    for folder in (first, second):
+        found = {}
+        for path in journal_parts(folder / "replies", task):
+            for _, line in read_journal(path):
+                text = repr(asked(line["record"])).encode(errors="surrogatepass")
+                found[line["id"]] = hashlib.sha256(text).digest()
+        digests.append(found)
+    return frozenset(name for name, one in digests[0].items() if digests[1].get(name) == one)
+
+
+def _mask_differences(first: Path, second: Path) -> list[str]:
+    """Return a line for each pair of segmenters that made the masks of the same tasks."""
+    made = [segmenters_of(folder, "segmenter") for folder in (first, second)]
+    found: dict[str, list[str]] = {}
+    for task in made[0].keys() & made[1].keys():
+        if made[0][task] != made[1][task]:
+            found.setdefault(f"masks: {made[0][task]} / {made[1][task]}", []).append(task)
+    return [f"{line} ({', '.join(sorted(tasks))})" for line, tasks in sorted(found.items())]
 
 
 def _task_folders(manifests: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -184,10 +231,20 @@ def _categories(folder: Path, task: Task) -> dict[str, str]:
 
 
 def _compare_task(
-    first: Path, second: Path, task: Task, protocol: str, seed: int, replicates: int
+    first: Path,
+    second: Path,
+    task: Task,
+    protocol: str,
+    seed: int,
+    replicates: int,
+    alike: frozenset[str] | None,
 ) -> TaskComparison | None:
     runs = [_read(folder, task, protocol) for folder in (first, second)]
-    shared = [name for name in runs[0].scores if name in runs[1].scores]
+    shared = [
+        name
+        for name in runs[0].scores
+        if name in runs[1].scores and (alike is None or name in alike)
+    ]
     if not shared:
         return None
     plan = Plan.of(task, [protocol])

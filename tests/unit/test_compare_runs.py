@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from onethinker_eval.benchmarks import catalogue
 from onethinker_eval.cli import main
 from onethinker_eval.errors import DataError, UsageError
 from onethinker_eval.reporting.compare import compare_runs, manifest_differences
+from onethinker_eval.reporting.html import build_report
 from onethinker_eval.rescoring import rescore
 from onethinker_eval.rescoring.rows import read_metrics
 
@@ -176,6 +180,40 @@ def test_manifests_are_compared_field_by_field() -> None:
     ]
     two["identity"]["tasks"]["t"]["info"]["data"] = "e" * 64
     assert manifest_differences(one, two)[-1] == f"info.data: {'d' * 12} / {'e' * 12} (t)"
+
+
+def test_an_id_that_names_another_question_is_not_paired(tmp_path: Path) -> None:
+    media = make_media(tmp_path / "media")
+    runs = [
+        make_run(tmp_path / name, media, right, tasks={"onethinker_mmstar": 6}) for name in "ab"
+    ]
+    path = runs[1] / "replies" / "onethinker_mmstar.jsonl"
+    path.write_text(path.read_text().replace("Question 2 of", "Another question of"))
+    manifest = json.loads((runs[1] / "run.json").read_text())
+    manifest["identity"]["tasks"]["onethinker_mmstar"]["info"]["data"] = "e" * 64
+    (runs[1] / "run.json").write_text(json.dumps(manifest))
+    found = compare_runs(*runs)
+    assert [item.n for item in found.tasks] == [5]
+    assert found.differences == (f"info.data: {'d' * 12} / {'e' * 12} (onethinker_mmstar)",)
+    page = build_report(runs).path.read_text(encoding="utf-8")
+    block = re.search(r'id="rows-0-0">([^<]*)<', page)
+    assert block
+    rows = json.loads(gzip.decompress(base64.b64decode(block[1])))
+    assert [row["replies"][1] is None for row in rows] == [n == 2 for n in range(6)]
+
+
+def test_other_segmenters_are_told(tmp_path: Path) -> None:
+    media = make_media(tmp_path / "media")
+    runs = []
+    for name, segmenter in (("a", "grabcut 1"), ("b", "sam2 large")):
+        run = make_run(tmp_path / name, media, right, tasks={"onethinker_refcoco_seg": 2})
+        (run / "masks").mkdir()
+        line = {"id": "0", "status": "ok", "masks": None, "segmenter": segmenter}
+        path = run / "masks" / "onethinker_refcoco_seg.jsonl"
+        path.write_text(json.dumps(line) + "\n")
+        runs.append(run)
+    found = compare_runs(*runs).differences
+    assert found == ("masks: grabcut 1 / sam2 large (onethinker_refcoco_seg)",)
 
 
 def test_wrong_use(runs: tuple[Path, Path], tmp_path: Path) -> None:

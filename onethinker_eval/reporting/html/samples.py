@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker_eval.answers import extract, parse
+from onethinker_eval.reporting.compare import asked
 from onethinker_eval.reporting.html.drawing import mask_shapes, shapes_of, truth_shapes
 from onethinker_eval.reporting.html.media import Media
 from onethinker_eval.reporting.html.stored import StoredLines
@@ -98,7 +99,7 @@ class TaskSamples:
             )
             names = dict.fromkeys(name for stored in replies for name in stored.ids)
             for name in names:
-                lines = [stored.get(name) for stored in replies]
+                lines = _of_one_sample([stored.get(name) for stored in replies])
                 found = [
                     None if line is None else stored.get(name)
                     for line, stored in zip(lines, scores, strict=True)
@@ -144,6 +145,13 @@ class TaskSamples:
             "replies": replies,
         }
         return {key: value for key, value in row.items() if value not in (None, [], "")}
+
+
+def _of_one_sample(lines: list[dict[str, Any] | None]) -> list[dict[str, Any] | None]:
+    """Return the lines without those that an id alone joins: the data changed between the runs."""
+    first = next(line for line in lines if line is not None)
+    question = asked(first["record"])
+    return [line if line is None or asked(line["record"]) == question else None for line in lines]
 
 
 def _reply(

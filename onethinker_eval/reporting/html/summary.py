@@ -138,6 +138,7 @@ def _task(task: Task, runs: Sequence[RunData], samples: int) -> dict[str, Any]:
         "headline": dict(task.headline),
         "metrics": [_metrics(run, place) for run in runs],
         "signatures": [str(run.row.signatures.get(place, "")) for run in runs],
+        "segmenters": [_segmenter(run, place) for run in runs],
         "paper": [_paper(run, task) for run in runs],
     }
 
@@ -149,6 +150,11 @@ def _metrics(run: RunData, place: tuple[str, str]) -> dict[str, list[list[Any]]]
             numbers = [row.value, row.ci_low, row.ci_high, row.n, row.unparsable, row.failed]
             found.setdefault(row.protocol, []).append([row.metric, *numbers])
     return found
+
+
+def _segmenter(run: RunData, place: tuple[str, str]) -> str:
+    signature = run.row.signatures.get(place)
+    return "" if signature is None else signature.masks
 
 
 def _paper(run: RunData, task: Task) -> dict[str, Any] | None:

@@ -43,12 +43,15 @@ function overview(main) {
 function overviewRow(task, protocol, anyPaper) {
   const found = summary.runs.map((_, run) => valueRow(task, run, protocol));
   const any = found.find(Boolean);
-  const name = el("th", { scope: "row" }, link("task", { id: task.id }, taskName(task)), el("span", { class: "range metric" }, ` ${any ? any[0] : ""}`));
+  const name = el("th", { scope: "row" }, link("task", { id: task.id }, taskName(task)), el("span", { class: "range metric" }, ` ${[any ? any[0] : "", ...masksBy(task)].filter(Boolean).join(", ")}`));
   const compared = two ? comparedCells((summary.comparisons[protocol] || {})[task.id]) : [];
   const sums = (place) => summary.runs.map((_, run) => (found[run] ? whole(found[run][place]) : "–")).join(" / ");
   const failed = found.some((row) => row && row[6]);
   return [name, ...found.map(valueCell), ...compared,
     ...(anyPaper && !two ? [paperCell(task.paper[0])] : []), ...(two ? [] : [sums(4)]), sums(5), el("td", { class: failed ? "bad" : "" }, sums(6))];
+}
+function masksBy(task) {
+  return [...new Set(task.segmenters.filter(Boolean))].map((name) => `masks by ${name}`);
 }
 function comparedCells(found) {
   if (!found || found.difference === null) return ["–", "–", "–"];
