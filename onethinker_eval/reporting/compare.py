@@ -17,6 +17,7 @@ from typing import Any
 from onethinker_eval.benchmarks import Task, catalogue
 from onethinker_eval.errors import DataError, UsageError
 from onethinker_eval.files import read_journal
+from onethinker_eval.reporting.compare_manifests import manifest_differences
 from onethinker_eval.reporting.runs import read_manifest
 from onethinker_eval.rescoring.journals import journal_parts, stored_tasks
 from onethinker_eval.rescoring.plan import Plan
@@ -40,7 +41,6 @@ __all__ = [
     "TaskComparison",
     "asked",
     "compare_runs",
-    "manifest_differences",
 ]
 
 _TIE = 1e-9
@@ -361,54 +361,3 @@ def _adjusted(compared: Sequence[TaskComparison]) -> tuple[TaskComparison, ...]:
     corrected = holm([item.paired.p_value for item in tested if item.paired is not None])
     by_task = {item.task: p for item, p in zip(tested, corrected, strict=True)}
     return tuple(replace(item, adjusted=by_task.get(item.task)) for item in compared)
-
-
-def manifest_differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """Return a line for each thing two manifests state differently; tasks that agree are merged.
-
-    >>> one = {"identity": {"model": {"name": "a"}, "seed": 0, "tasks": {}}}
-    >>> two = {"identity": {"model": {"name": "b"}, "seed": 0, "tasks": {}}}
-    >>> manifest_differences(one, two)
-    ['model.name: a / b']
-    """
-    plain = [_flat(_without_tasks(manifest)) for manifest in (first, second)]
-    lines = list(_lines(plain[0], plain[1]))
-    tasks = [manifest["identity"].get("tasks") or {} for manifest in (first, second)]
-    found: dict[str, list[str]] = {}
-    shared = [name for name in tasks[0] if name in tasks[1]]
-    for name in shared:
-        for line in _lines(_flat(tasks[0][name]), _flat(tasks[1][name])):
-            found.setdefault(line, []).append(name)
-    for line, names in found.items():
-        where = "all tasks" if len(names) == len(shared) > 1 else ", ".join(names)
-        lines.append(f"{line} ({where})")
-    return lines
-
-
-def _without_tasks(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    identity = {key: value for key, value in manifest["identity"].items() if key != "tasks"}
-    sessions = manifest.get("sessions") or [{}]
-    kept = ("batch_size", "device", "prompt", "video_reader", "versions", "git", "python")
-    last = {key: sessions[-1].get(key) for key in kept}
-    return {**identity, "session": last}
-
-
-def _flat(value: Any, name: str = "") -> dict[str, str]:
-    if isinstance(value, Mapping):
-        flat: dict[str, str] = {}
-        for key, item in value.items():
-            flat |= _flat(item, f"{name}.{key}" if name else str(key))
-        return flat
-    return {name: "not set" if value in (None, "") else str(value)}
-
-
-def _lines(first: Mapping[str, str], second: Mapping[str, str]) -> Iterator[str]:
-    for key in dict.fromkeys((*first, *second)):
-        one, other = first.get(key, "not set"), second.get(key, "not set")
-        if one != other:
-            yield f"{key}: {_short(one)} / {_short(other)}"
-
-
-def _short(text: str) -> str:
-    hexadecimal = len(text) >= 40 and all(char in "0123456789abcdef" for char in text)
-    return text[:12] if hexadecimal else text[:120]

@@ -19,7 +19,8 @@ from scipy import stats
 from onethinker_eval.benchmarks import catalogue
 from onethinker_eval.cli import main
 from onethinker_eval.errors import DataError, UsageError
-from onethinker_eval.reporting.compare import compare_runs, manifest_differences
+from onethinker_eval.reporting.compare import compare_runs
+from onethinker_eval.reporting.compare_manifests import manifest_differences
 from onethinker_eval.reporting.html import build_report
 from onethinker_eval.rescoring import rescore
 from onethinker_eval.rescoring.rows import read_metrics
