@@ -93,9 +93,7 @@ def read_subtasks(folder: Path, *, protocol: str = "paper") -> SubtaskTable:
         raise DataError("not found", file=str(path), fix=f"onethinker-eval score {folder}")
     manifest = read_manifest(folder)
     rows = [
-        row
-        for row in read_metrics(path)
-        if row.benchmark == BENCHMARK and row.protocol == protocol
+        row for row in read_metrics(path) if row.benchmark == BENCHMARK and row.protocol == protocol
     ]
     found = _subtasks(rows, _groups(folder))
     if not found:
