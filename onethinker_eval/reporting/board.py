@@ -111,13 +111,24 @@ class Board:
     rows: tuple[Row, ...]
 
     def differences(self, row: Row) -> list[Difference]:
-        """Return how the run `row` differs from the paper's row of the same model."""
+        """Return how the run `row` differs from the paper's row of the same model.
+
+        Masks of another segmenter than the paper's SAM2 are not compared.
+        """
         paper = values_of(model_name(row.model)) if row.source == "run" else {}
         return [
             difference(key, row.cells[key], paper[key])
             for _, key in self.columns
-            if key in paper and key in row.cells and row.cells[key].value is not None
+            if key in paper
+            and key in row.cells
+            and row.cells[key].value is not None
+            and _paper_masks(row, key)
         ]
+
+
+def _paper_masks(row: Row, key: Key) -> bool:
+    signature = row.signatures.get((key.benchmark, key.split))
+    return signature is None or not signature.masks or signature.masks.startswith("sam2")
 
 
 def difference(key: Key, cell: Cell, paper: float) -> Difference:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,16 @@ def test_difference_to_the_same_model_of_the_paper(tmp_path: Path) -> None:
     assert found.low == pytest.approx(0.6)
     other = board_of(make_run(tmp_path / "s", [GOOD], model="org/another"))
     assert other.differences(other.rows[0]) == []
+
+
+@pytest.mark.parametrize(("masks", "compared"), [("sam2:large", 1), ("grabcut", 0), ("", 1)])
+def test_masks_of_another_segmenter_are_not_compared_with_the_paper(
+    tmp_path: Path, masks: str, compared: int
+) -> None:
+    row = read_run(make_run(tmp_path / "r", [GOOD]))
+    ((key, signature),) = row.signatures.items()
+    made = replace(row, signatures={key: replace(signature, masks=masks)})
+    assert len(build_board([made]).differences(made)) == compared
 
 
 def test_demo_is_labelled_and_never_beside_other_numbers(tmp_path: Path) -> None:
