@@ -13,7 +13,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import set_seed
 from trl import GRPOConfig
 
@@ -21,7 +20,7 @@ from onethinker_eval.errors import UsageError
 from onethinker_eval.files import write_atomic
 from onethinker_eval.training.ema import TaskMoments
 from onethinker_eval.training.ema_trainer import EmaTrainer, Parts, SpareRows, check_trl
-from onethinker_eval.training.launch import accumulation, deepspeed_file, last_checkpoint
+from onethinker_eval.training.launch import accumulation, last_checkpoint, trainer_arguments
 from onethinker_eval.training.policy import adapters, load_policy, untrained_folder
 from onethinker_eval.training.recipe import Recipe, with_model
 from onethinker_eval.training.rollout_log import RolloutLog
@@ -121,19 +120,16 @@ def _spare(recipe: Recipe) -> SpareRows:
 
 
 def _arguments(recipe: Recipe) -> GRPOConfig:
-    run, rollouts, settings = recipe.run, recipe.rollouts, recipe.optimiser
+    run, rollouts = recipe.run, recipe.rollouts
     held = accumulation(run.batch * rollouts.group_size, run.micro_batch)
     if held % rollouts.updates:
         raise UsageError(
             f"{held} micro-batches cannot be shared by rollouts.updates={rollouts.updates}",
             hint="make run.micro_batch smaller",
         )
-    schedule = {} if settings.min_lr_rate is None else {"min_lr_rate": settings.min_lr_rate}
     engine = {} if rollouts.vllm == "off" else {"vllm_mode": rollouts.vllm}
     return GRPOConfig(
-        output_dir=run.output,
-        max_steps=run.steps,
-        per_device_train_batch_size=run.micro_batch,
+        **trainer_arguments(recipe),
         steps_per_generation=held,
         gradient_accumulation_steps=held // rollouts.updates,
         num_generations=rollouts.group_size,
@@ -150,24 +146,6 @@ def _arguments(recipe: Recipe) -> GRPOConfig:
         scale_rewards="none",  # the advantages are replaced; see `ema_trainer`
         shuffle_dataset=False,  # the order is the recipe's
         log_multimodal=False,
-        learning_rate=settings.lr,
-        lr_scheduler_type=settings.schedule,
-        lr_scheduler_kwargs=schedule,
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.clip,
-        optim="adamw_torch",
-        bf16=run.precision == "bf16",
-        gradient_checkpointing=run.gradient_checkpointing,
-        deepspeed=deepspeed_file(run.deepspeed),
-        use_cpu=not torch.cuda.is_available(),
-        save_steps=run.save_every,
-        save_total_limit=run.keep,
-        logging_steps=run.log_every,
-        report_to=list(run.trackers) or "none",
-        seed=run.seed,
-        dataloader_num_workers=run.workers,
-        remove_unused_columns=False,
         **engine,
     )
 

@@ -5,11 +5,20 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from onethinker_eval.errors import UsageError, unknown_name
 from onethinker_eval.paths import training_dir
+from onethinker_eval.training.recipe import Recipe
 
-__all__ = ["accumulation", "deepspeed_file", "last_checkpoint", "uses_deepspeed", "world_size"]
+__all__ = [
+    "accumulation",
+    "deepspeed_file",
+    "last_checkpoint",
+    "trainer_arguments",
+    "uses_deepspeed",
+    "world_size",
+]
 
 
 def world_size() -> int:
@@ -44,6 +53,37 @@ def deepspeed_file(name: str | None) -> str | None:
     if name not in shipped:
         raise unknown_name("DeepSpeed file", name, sorted(shipped))
     return str(shipped[name])
+
+
+def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
+    """Return the arguments that transformers' trainer takes alike in every stage."""
+    import torch
+
+    run, settings = recipe.run, recipe.optimiser
+    schedule = {} if settings.min_lr_rate is None else {"min_lr_rate": settings.min_lr_rate}
+    return {
+        "output_dir": run.output,
+        "max_steps": run.steps,
+        "per_device_train_batch_size": run.micro_batch,
+        "learning_rate": settings.lr,
+        "lr_scheduler_type": settings.schedule,
+        "lr_scheduler_kwargs": schedule,
+        "warmup_steps": settings.warmup,
+        "weight_decay": settings.weight_decay,
+        "max_grad_norm": settings.clip,
+        "optim": "adamw_torch",
+        "bf16": run.precision == "bf16",
+        "gradient_checkpointing": run.gradient_checkpointing,
+        "deepspeed": deepspeed_file(run.deepspeed),
+        "use_cpu": not torch.cuda.is_available(),
+        "save_steps": run.save_every,
+        "save_total_limit": run.keep,
+        "logging_steps": run.log_every,
+        "report_to": list(run.trackers) or "none",
+        "seed": run.seed,
+        "dataloader_num_workers": run.workers,
+        "remove_unused_columns": False,
+    }
 
 
 def uses_deepspeed(name: str | None) -> bool:

@@ -22,7 +22,7 @@ from trl import SFTConfig, SFTTrainer
 
 from onethinker_eval.errors import RunError, UsageError
 from onethinker_eval.files import write_atomic
-from onethinker_eval.training.launch import accumulation, deepspeed_file, last_checkpoint
+from onethinker_eval.training.launch import accumulation, last_checkpoint, trainer_arguments
 from onethinker_eval.training.mixture import Order
 from onethinker_eval.training.optimizers import muon_adamw
 from onethinker_eval.training.policy import adapters, load_policy
@@ -190,32 +190,11 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
 
 
 def _arguments(recipe: Recipe) -> SFTConfig:
-    run, settings = recipe.run, recipe.optimiser
-    schedule = {} if settings.min_lr_rate is None else {"min_lr_rate": settings.min_lr_rate}
+    run = recipe.run
     return SFTConfig(
-        output_dir=run.output,
-        max_steps=run.steps,
-        per_device_train_batch_size=run.micro_batch,
+        **trainer_arguments(recipe),
         gradient_accumulation_steps=accumulation(run.batch, run.micro_batch),
-        learning_rate=settings.lr,
-        lr_scheduler_type=settings.schedule,
-        lr_scheduler_kwargs=schedule,
-        warmup_steps=settings.warmup,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.clip,
-        optim="adamw_torch",
-        bf16=run.precision == "bf16",
-        gradient_checkpointing=run.gradient_checkpointing,
-        deepspeed=deepspeed_file(run.deepspeed),
-        use_cpu=not torch.cuda.is_available(),
-        save_steps=run.save_every,
-        save_total_limit=run.keep,
-        logging_steps=run.log_every,
-        report_to=list(run.trackers) or "none",
-        seed=run.seed,
-        dataloader_num_workers=run.workers,
         max_length=recipe.data.max_length,
-        remove_unused_columns=False,
         dataset_kwargs={"skip_prepare_dataset": True},
         completion_only_loss=True,
         packing=False,
