@@ -6,43 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
+from demo_files import NAMES as PAPER
 
 from onethinker_eval import benchmarks, task_files
 from onethinker_eval.errors import DataError, UsageError
-
-PAPER = [
-    "mmmu",
-    "mathvista",
-    "mathverse",
-    "mmbench",
-    "mmstar",
-    "scienceqa",
-    "ai2d",
-    "mmt_bench",
-    "videommmu",
-    "mmvu",
-    "videomme",
-    "videoholmes",
-    "longvideobench",
-    "longvideo_reason",
-    "videomathqa",
-    "mmsci_caption",
-    "mmt_caption",
-    "videommlu_caption",
-    "charades",
-    "activitynet",
-    "anet_rtl",
-    "refcoco",
-    "refcoco+",
-    "refcocog",
-    "stvg",
-    "got10k",
-    "refcoco_seg",
-    "refcoco+_seg",
-    "refcocog_seg",
-    "mevis",
-    "reasonvos",
-]
 
 
 def names(*words: str) -> list[str]:
