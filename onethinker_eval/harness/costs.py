@@ -1,0 +1,224 @@
+"""What a run costs, benchmark by benchmark: counters that the engine and the pipeline call.
+
+Whoever knows a quantity adds it where it arises: the pipeline its decoding time, the model the
+time its engine worked or stood idle. Samples and tokens are counted from the reply journal, wall
+time by the run. The functions here speak to the process's one `Meter` and are safe in threads;
+worker processes return their seconds to the process that started them, which adds them.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+__all__ = [
+    "Cost",
+    "Meter",
+    "add_decode",
+    "add_engine",
+    "add_idle",
+    "add_price",
+    "meter",
+    "note_gpu_peak",
+    "timed_decode",
+    "timed_engine",
+    "timed_idle",
+]
+
+
+@dataclass(slots=True)
+class Cost:
+    """What some samples of one benchmark cost.
+
+    `samples` were answered and `failed` not. `tokens_in` and `tokens_out` are sums over the
+    `counted` replies whose model reported tokens. `wall_s` is the time from the benchmark's first
+    request to its last reply, summed over sessions and processes. `decode_s` is the time that
+    decoding and preparing media took, summed over workers, so it may exceed `wall_s`. `engine_s`
+    is the time in which the engine had at least one request, `idle_s` that in which it had none
+    while samples were left; both 0 if the model reports neither. `gpu_peak_bytes` is the largest
+    sum over one process's devices, `None` without any. `price` is money (`None`: not known).
+
+    >>> cost = Cost(samples=2, engine_s=9.0, idle_s=1.0) + Cost(samples=3, price=0.5)
+    >>> cost.samples, cost.price, cost.idle_share
+    (5, 0.5, 0.1)
+    """
+
+    samples: int = 0
+    failed: int = 0
+    counted: int = 0
+    tokens_in: int = 0
+    tokens_out: int = 0
+    wall_s: float = 0.0
+    decode_s: float = 0.0
+    engine_s: float = 0.0
+    idle_s: float = 0.0
+    gpu_peak_bytes: int | None = None
+    price: float | None = None
+
+    def __add__(self, other: Cost) -> Cost:
+        """Return the cost of both; the memory peak is the larger one."""
+        values: dict[str, Any] = {}
+        for item in fields(Cost):
+            mine, theirs = getattr(self, item.name), getattr(other, item.name)
+            if mine is None or theirs is None:
+                values[item.name] = theirs if mine is None else mine
+            elif item.name == "gpu_peak_bytes":
+                values[item.name] = max(mine, theirs)
+            else:
+                values[item.name] = mine + theirs
+        return Cost(**values)
+
+    @property
+    def idle_share(self) -> float | None:
+        """The engine's idle part of its time (0..1); `None` where the model does not say."""
+        spent = self.engine_s + self.idle_s
+        return self.idle_s / spent if spent > 0 else None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counters as JSON values, times to the millisecond."""
+        return {
+            name: round(value, 6 if name == "price" else 3) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> Cost:
+        """Read `to_json` back; fields of other versions are left out."""
+        return Cost(**{item.name: value[item.name] for item in fields(Cost) if item.name in value})
+
+
+class Meter:
+    """The counters of one process, by task id.
+
+    >>> meter = Meter()
+    >>> with meter.task("onethinker_x"):
+    ...     meter.add(decode_s=0.5)
+    ...     meter.add(decode_s=0.25, task="onethinker_y")
+    >>> meter.costs["onethinker_x"].decode_s, meter.costs["onethinker_y"].decode_s
+    (0.5, 0.25)
+    """
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self._lock = threading.Lock()
+        self._task = ""
+        self.costs: dict[str, Cost] = {}
+
+    @contextmanager
+    def task(self, task: str) -> Iterator[None]:
+        """Count what names no task for `task` while the block runs, and its wall time."""
+        before, self._task = self._task, task
+        _reset_gpu_peak()
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            peak = _gpu_peak()
+            self.add(task=task, wall_s=time.monotonic() - began, gpu_peak_bytes=peak)
+            self._task = before
+
+    def add(self, *, task: str = "", **amounts: Any) -> None:
+        """Add `amounts`, named as the fields of `Cost`, to `task` or to the current one."""
+        with self._lock:
+            name = task or self._task
+            self.costs[name] = self.costs.get(name, Cost()) + Cost(**amounts)
+
+    def snapshot(self) -> dict[str, Cost]:
+        """Return the costs of every task so far."""
+        with self._lock:
+            return dict(self.costs)
+
+    def clear(self) -> None:
+        """Forget everything, for a new run in the same process."""
+        with self._lock:
+            self.costs = {}
+
+
+_METER = Meter()
+
+
+def meter() -> Meter:
+    """Return the meter of this process."""
+    return _METER
+
+
+def add_decode(seconds: float, *, task: str = "") -> None:
+    """Add time spent on decoding and preparing media, in whichever thread or worker."""
+    _METER.add(task=task, decode_s=seconds)
+
+
+def add_engine(seconds: float, *, task: str = "") -> None:
+    """Add wall time in which the engine had at least one request to work on."""
+    _METER.add(task=task, engine_s=seconds)
+
+
+def add_idle(seconds: float, *, task: str = "") -> None:
+    """Add wall time in which the engine had nothing to do while samples were left."""
+    _METER.add(task=task, idle_s=seconds)
+
+
+def add_price(amount: float, *, task: str = "") -> None:
+    """Add money, in the currency of the run, that an endpoint said it charged."""
+    _METER.add(task=task, price=amount)
+
+
+def note_gpu_peak(size: int, *, task: str = "") -> None:
+    """Note a peak of GPU memory in bytes that an engine in other processes reported."""
+    _METER.add(task=task, gpu_peak_bytes=size)
+
+
+@contextmanager
+def timed_decode(*, task: str = "") -> Iterator[None]:
+    """Add the time of the block as decoding."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        add_decode(time.monotonic() - began, task=task)
+
+
+@contextmanager
+def timed_engine(*, task: str = "") -> Iterator[None]:
+    """Add the time of the block as the engine's work."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        add_engine(time.monotonic() - began, task=task)
+
+
+@contextmanager
+def timed_idle(*, task: str = "") -> Iterator[None]:
+    """Add the time of the block as the engine's waiting."""
+    began = time.monotonic()
+    try:
+        yield
+    finally:
+        add_idle(time.monotonic() - began, task=task)
+
+
+def _cuda() -> Any:
+    """Return torch.cuda if something here uses it already; a look must not start a device."""
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    return cuda if cuda is not None and cuda.is_initialized() else None
+
+
+def _reset_gpu_peak() -> None:
+    cuda = _cuda()
+    if cuda is not None:
+        for device in range(cuda.device_count()):
+            cuda.reset_peak_memory_stats(device)
+
+
+def _gpu_peak() -> int | None:
+    cuda = _cuda()
+    if cuda is None:
+        return None
+    peak = sum(cuda.max_memory_allocated(device) for device in range(cuda.device_count()))
+    return int(peak) or None
