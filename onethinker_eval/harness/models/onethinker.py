@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -18,19 +17,20 @@ from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 
 from onethinker_eval.errors import DataError, UsageError
-from onethinker_eval.harness.asking import messages_of
-from onethinker_eval.harness.models.media_ahead import MediaAhead, Shown, rule_with, shown
+from onethinker_eval.harness.models.media_ahead import MediaAhead, Shown
+from onethinker_eval.harness.models.questions import (
+    RULE_KEYS,
+    Questions,
+    cut,
+    failed,
+    generation_of,
+    key_of,
+)
+from onethinker_eval.harness.models.qwen_prompt import QwenPrompt
 from onethinker_eval.harness.models.record_model import refuse_unknown
-from onethinker_eval.harness.task_data import record_of, task_of
-from onethinker_eval.media.video import VideoFrames
 
 __all__ = ["OneThinker", "OneThinkerTiny"]
 
-_VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
-_RULE_KEYS = (
-    *("rule", "fps", "max_frames", "min_frames", "frame_pixels", "image_pixels"),
-    *("min_frame_pixels", "min_image_pixels"),
-)
 _ARGUMENTS = (
     *("pretrained", "device", "device_map", "dtype", "attn_implementation", "max_new_tokens"),
     *("system_prompt", "video_markers", "decode_threads"),
@@ -66,24 +66,21 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
     ) -> None:
         """Load the model; `rule` are frame-rule settings that replace the task's."""
         super().__init__()
-        unknown = {key: value for key, value in rule.items() if key not in _RULE_KEYS}
-        refuse_unknown("onethinker", unknown, [*_RULE_KEYS, *_ARGUMENTS])
-        if video_markers not in {"flat", "nested"}:
-            raise UsageError(f"video_markers is flat or nested, found {video_markers!r}")
-        self._rule = rule
+        unknown = {key: value for key, value in rule.items() if key not in RULE_KEYS}
+        refuse_unknown("onethinker", unknown, [*RULE_KEYS, *_ARGUMENTS])
+        self._questions = Questions(self.task_dict, rule, system_prompt)
         self._batch_size = int(batch_size)
-        self._system_prompt, self._flat = system_prompt, video_markers == "flat"
         self._media = MediaAhead(int(decode_threads), ahead=2 * self._batch_size + 2)
         self.device = torch.device(device or _default_device())
         dtype = dtype or _default_dtype(self.device)
+        self.processor = _processor(pretrained)
+        self._prompt = QwenPrompt(self.processor, video_markers)
         self._load(pretrained, dtype, device_map, attn_implementation)
         self._cap = max_new_tokens
 
     def _load(self, source: str, dtype: str, device_map: str | None, attention: str) -> None:
-        from transformers import AutoModelForImageTextToText, AutoProcessor
+        from transformers import AutoModelForImageTextToText
 
-        self.processor = AutoProcessor.from_pretrained(source)
-        self.processor.tokenizer.padding_side = "left"
         self.model = AutoModelForImageTextToText.from_pretrained(
             source,
             dtype=getattr(torch, dtype),
@@ -93,7 +90,9 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
 
     def prefetch(self, requests: Sequence[Instance]) -> None:
         """Begin to decode the media of `requests`, which will be asked for next."""
-        self._media.announce((_key(request), self._decoding(request)) for request in requests)
+        self._media.announce(
+            (key_of(request), self._questions.decoding(request)) for request in requests
+        )
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """Answer the requests in batches, in order; one whose media are broken fails alone."""
@@ -101,15 +100,15 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         for generation, batch in self._batches(requests):
             following = requests[len(results) + len(batch) :][: self._batch_size]
             self.prefetch([*batch, *following])
-            taken = [self._media.take(_key(one), self._decoding(one)) for one in batch]
+            taken = [self._media.take(key_of(one), self._questions.decoding(one)) for one in batch]
             good = [
-                (self._messages(request), media)
+                (self._questions.messages(request), media)
                 for request, media in zip(batch, taken, strict=True)
                 if isinstance(media, Shown)
             ]
             replies = iter(self._generate(good, generation) if good else [])
             results += [
-                _failed(media) if isinstance(media, DataError) else next(replies) for media in taken
+                failed(media) if isinstance(media, DataError) else next(replies) for media in taken
             ]
         return results
 
@@ -117,25 +116,10 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         self, requests: Sequence[Instance]
     ) -> Iterator[tuple[Mapping[str, Any], list[Instance]]]:
         """Yield batches of neighbours that share their generation settings."""
-        for _, group in itertools.groupby(requests, key=lambda one: repr(_generation(one))):
+        for _, group in itertools.groupby(requests, key=lambda one: repr(generation_of(one))):
             alike = list(group)
             for start in range(0, len(alike), self._batch_size):
-                yield _generation(alike[0]), alike[start : start + self._batch_size]
-
-    def _messages(self, request: Instance) -> list[dict[str, Any]]:
-        *_, number, task, split = request.args
-        record = record_of(self.task_dict[task][split][number])
-        messages = messages_of(task_of(task), record)
-        if self._system_prompt and messages[0]["role"] != "system":
-            words = [{"type": "text", "text": self._system_prompt}]
-            messages.insert(0, {"role": "system", "content": words})
-        return messages
-
-    def _decoding(self, request: Instance) -> Callable[[], Shown]:
-        """Return the work of decoding a request's media, free of anything bound to a thread."""
-        parts = [part for message in self._messages(request) for part in message["content"]]
-        rule = rule_with(task_of(request.args[-2]).frames, self._rule)
-        return partial(shown, parts, rule)
+                yield generation_of(alike[0]), alike[start : start + self._batch_size]
 
     @torch.inference_mode()
     def _generate(
@@ -143,7 +127,7 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         batch: Sequence[tuple[list[dict[str, Any]], Shown]],
         generation: Mapping[str, Any],
     ) -> list[GenerationResult]:
-        inputs = self._inputs(batch).to(self.model.device)
+        inputs = self._prompt.inputs(batch).to(self.model.device)
         prompt = inputs["input_ids"].shape[1]
         output = self.model.generate(**inputs, **self._generation_arguments(generation))
         fresh = output[:, prompt:]
@@ -153,40 +137,13 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         pad = self.processor.tokenizer.pad_token_id
         return [
             GenerationResult(
-                text=_cut(text, generation.get("until") or []),
+                text=cut(text, generation.get("until") or []),
                 token_counts=TokenCounts(
                     input_tokens=int(mask.sum()), output_tokens=int((ids != pad).sum())
                 ),
             )
             for text, mask, ids in zip(texts, inputs["attention_mask"], fresh, strict=True)
         ]
-
-    def _inputs(self, batch: Sequence[tuple[list[dict[str, Any]], Shown]]) -> Any:
-        """Return the processor's tensors of a batch; sizes and frames are already chosen."""
-        pictures = [image for _, media in batch for image in media.images]
-        clips = [clip for _, media in batch for clip in media.videos]
-        arguments: dict[str, Any] = {}
-        if pictures:
-            arguments["images"] = pictures
-        if clips:
-            arguments["videos"] = [
-                torch.from_numpy(clip.frames).permute(0, 3, 1, 2) for clip in clips
-            ]
-            arguments["video_metadata"] = [_metadata(clip) for clip in clips]
-            arguments["do_sample_frames"] = False
-        return self.processor(
-            text=[self._prompt(messages) for messages, _ in batch],
-            padding=True,
-            do_resize=False,
-            return_tensors="pt",
-            **arguments,
-        )
-
-    def _prompt(self, messages: list[dict[str, Any]]) -> str:
-        prompt: str = self.processor.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=True
-        )
-        return prompt.replace(_VIDEO, "<|video_pad|>") if self._flat else prompt
 
     def _generation_arguments(self, generation: Mapping[str, Any]) -> dict[str, Any]:
         """Translate lmms-eval's generation settings into transformers'."""
@@ -241,32 +198,12 @@ class OneThinkerTiny(OneThinker):
             self._cap = self.model.generation_config.max_new_tokens
 
 
-def _metadata(clip: VideoFrames) -> dict[str, Any]:
-    return {
-        "fps": clip.fps,
-        "frames_indices": list(clip.indices),
-        "total_num_frames": clip.n_frames,
-        "duration": clip.duration_s,
-        "width": clip.width,
-        "height": clip.height,
-    }
+def _processor(source: str) -> Any:
+    from transformers import AutoProcessor
 
-
-def _key(request: Instance) -> tuple[Any, ...]:
-    return tuple(request.args[-3:])
-
-
-def _generation(request: Instance) -> Mapping[str, Any]:
-    return next(part for part in request.args if isinstance(part, Mapping))
-
-
-def _failed(error: DataError) -> GenerationResult:
-    return GenerationResult(text=f"[LMMS_EVAL_REQUEST_FAILED: {error}]")
-
-
-def _cut(text: str, stops: Sequence[str]) -> str:
-    ends = [place for stop in stops if stop and (place := text.find(stop)) >= 0]
-    return text[: min(ends)] if ends else text
+    processor = AutoProcessor.from_pretrained(source)
+    processor.tokenizer.padding_side = "left"
+    return processor
 
 
 def _default_device() -> str:
