@@ -25,6 +25,8 @@ from onethinker_eval.errors import DataError, RunError
 
 __all__ = ["FolderLock", "Journal", "read_journal", "write_atomic", "write_json_atomic"]
 
+_BLOCK = 1 << 16
+
 
 def write_atomic(path: Path | str, content: str | bytes) -> None:
     """Write `content` to `path` so that readers see the old file or the whole new one.
@@ -78,10 +80,11 @@ def _cannot_write(path: Path, error: OSError) -> RunError:
     )
 
 
-def read_journal(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_journal(path: Path | str, *, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield `(byte offset, object)` for each whole line; drop a torn last line with a warning.
 
-    A missing file yields nothing. Raises `DataError` naming file and line for damage elsewhere.
+    A missing file yields nothing. `start`, the offset of a line, leaves out what stands before it.
+    Raises `DataError` naming file and line for damage elsewhere.
     """
     import orjson
 
@@ -89,8 +92,9 @@ def read_journal(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
     if not source.exists():
         return
     size = source.stat().st_size
-    offset = 0
+    offset = start
     with source.open("rb") as stream:
+        stream.seek(start)
         for number, line in enumerate(stream, start=1):
             whole = line.endswith(b"\n")
             last = offset + len(line) >= size
@@ -101,25 +105,30 @@ def read_journal(path: Path | str) -> Iterator[tuple[int, dict[str, Any]]]:
                     raise DataError(
                         f"broken JSON ({error})",
                         file=str(source),
-                        record=f"line {number}",
+                        record=_line_name(number, start),
                         fix="the file was changed by hand or the disk is damaged; remove the line",
                     ) from error
                 value = None
             if value is None and last:
-                warnings.warn(
-                    f"{source}: line {number} was cut off by an interruption; it is done again",
-                    stacklevel=2,
-                )
+                _warn_of_torn(source, _line_name(number, start))
                 return
             if not isinstance(value, dict):
                 raise DataError(
                     "expected a JSON object",
                     file=str(source),
-                    record=f"line {number}",
+                    record=_line_name(number, start),
                     fix="remove the line",
                 )
             yield offset, value
             offset += len(line)
+
+
+def _line_name(number: int, start: int) -> str:
+    return f"line {number}" + (f" after byte {start}" if start else "")
+
+
+def _warn_of_torn(path: Path, line: str) -> None:
+    warnings.warn(f"{path}: {line} was cut off by an interruption; it is done again", stacklevel=3)
 
 
 @final
@@ -182,16 +191,39 @@ class Journal:
             warnings.warn(f"{self.path}: {error}; the last line is dropped later", stacklevel=2)
 
     def _cut_torn_line(self) -> None:
+        """Look at the last line alone: the file may be large, and whoever reads it checks it."""
         if not self.path.exists():
             return
-        end = 0
-        for offset, _ in read_journal(self.path):
-            end = offset
         with self.path.open("rb+") as stream:
-            stream.seek(end)
-            line = stream.readline()
-            keep = end + len(line) if _is_whole(line) else end
-            stream.truncate(keep)
+            start = _last_line_start(stream)
+            stream.seek(start)
+            line = stream.read()
+            if not line or _is_whole(line):
+                return
+            stream.seek(0)
+            before = sum(block.count(b"\n") for block in _blocks(stream, start))
+            _warn_of_torn(self.path, f"line {before + 1}")
+            stream.truncate(start)
+
+
+def _last_line_start(stream: IO[bytes]) -> int:
+    """Return the offset behind the last newline that is not the last byte."""
+    end = stream.seek(0, os.SEEK_END)
+    place = end - 1
+    while place > 0:
+        start = max(0, place - _BLOCK)
+        stream.seek(start)
+        found = stream.read(place - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        place = start
+    return 0
+
+
+def _blocks(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    while size > 0 and (block := stream.read(min(size, _BLOCK))):
+        size -= len(block)
+        yield block
 
 
 def _is_whole(line: bytes) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -23,6 +23,7 @@ __all__ = [
     "add_engine",
     "add_idle",
     "add_price",
+    "count_lines",
     "meter",
     "note_gpu_peak",
     "timed_decode",
@@ -145,6 +146,28 @@ _METER = Meter()
 def meter() -> Meter:
     """Return the meter of this process."""
     return _METER
+
+
+def count_lines(task: str, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Count the samples and tokens of lines that were added to a reply journal."""
+    samples = failed = counted = tokens_in = tokens_out = 0
+    for line in lines:
+        ok = line["status"] == "ok"
+        samples += ok
+        failed += not ok
+        tokens = line.get("tokens") or {}
+        if tokens.get("in") is not None or tokens.get("out") is not None:
+            counted += 1
+            tokens_in += tokens.get("in") or 0
+            tokens_out += tokens.get("out") or 0
+    _METER.add(
+        task=task,
+        samples=samples,
+        failed=failed,
+        counted=counted,
+        tokens_in=tokens_in,
+        tokens_out=tokens_out,
+    )
 
 
 def add_decode(seconds: float, *, task: str = "") -> None:

@@ -150,14 +150,14 @@ def _pending(
     """Return the tasks with samples to do; what the others hold counts as reused."""
     left = []
     for work in works:
-        with folder.journal(work.task.id) as journal:
-            if all(record.id in journal.finished for record in work.records):
-                ticker.start(work.task.id)
-                for record in work.records:
-                    journal.verify(record, _key(keys[work.task.id], record))
-                ticker.add(reused=len(work.records))
-            else:
-                left.append(work)
+        journal = folder.journal(work.task.id)
+        if all(record.id in journal.finished for record in work.records):
+            ticker.start(work.task.id)
+            for record in work.records:
+                journal.verify(record, _key(keys[work.task.id], record))
+            ticker.add(reused=len(work.records))
+        else:
+            left.append(work)
     return left
 
 

@@ -77,7 +77,11 @@ class JournalledModel(lmms):
         return self._inner.generate_until_multi_round(requests)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        """Answer `requests` in order, from the journal where finished, else from the model."""
+        """Have all `requests` answered in the journal, by the model where it lacks a reply.
+
+        What is returned has no text: scores are made from the journal, and a large task's replies
+        are more than memory should hold.
+        """
         task = self._task
         if task is None:
             raise RuntimeError("attend() was not called")
@@ -105,12 +109,12 @@ class _Answering:
         requests = [one for one in requests if not one.metadata.get("__padding_only__")]
         self._inner, self._task = inner, task
         self._samples = [_Sample(one, task.records[one.doc_id]) for one in requests]
-        self._replies: dict[int, str] = {}
+        self._answered: set[int] = set()
 
     def run(self) -> list[GenerationResult]:
         task = self._task
         self._take_finished()
-        missing = set(range(len(self._samples))) - set(self._replies)
+        missing = set(range(len(self._samples))) - self._answered
         failed = {i for i in missing if self._samples[i].record.id in task.journal.failed}
         size = ChunkSize(
             task.batch_size,
@@ -126,17 +130,16 @@ class _Answering:
             self._chunk([index for batch in queue[start:end] for index in batch])
             size.observe(time.monotonic() - began)
             start = end
-        texts = [self._replies.get(index, FAILED_REPLY + "]") for index in range(self._total)]
-        return [GenerationResult(text=text) for text in texts]
+        return [GenerationResult(text="") for _ in range(self._total)]
 
     def _take_finished(self) -> None:
-        """Fill in the replies that the journal holds, after a check that they belong here."""
+        """Pass over what the journal holds a reply to, after a check that it belongs here."""
         for index, sample in enumerate(self._samples):
             if sample.record.id in self._task.journal.finished:
                 self._make_key(sample)
-                reply = self._task.journal.verify(sample.record, sample.key or None)
-                self._replies[index] = reply
-        self._task.ticker.add(reused=len(self._replies))
+                self._task.journal.verify(sample.record, sample.key or None)
+                self._answered.add(index)
+        self._task.ticker.add(reused=len(self._answered))
 
     def _make_key(self, sample: _Sample) -> Reply | None:
         """Set the key of `sample`; return the failure if one of its media cannot be read."""
@@ -159,14 +162,14 @@ class _Answering:
             if problem is not None:
                 outcomes[index] = problem
         outcomes |= self._generate([index for index in indices if index not in outcomes])
-        fresh = {i: reply for i, reply in outcomes.items() if i not in self._replies}
+        fresh = {i: reply for i, reply in outcomes.items() if i not in self._answered}
         self._task.journal.append(
             [
                 reply.line(self._samples[index].key, self._samples[index].record)
                 for index, reply in fresh.items()
             ]
         )
-        self._replies |= {i: reply.text or "" for i, reply in fresh.items() if reply.ok}
+        self._answered |= {i for i, reply in fresh.items() if reply.ok}
         good = sum(reply.ok for reply in fresh.values())
         self._task.ticker.add(generated=good, failed=len(fresh) - good)
 

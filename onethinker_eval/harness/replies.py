@@ -7,20 +7,23 @@ Processes that share a run write a part each (`<task>.rank<k>.jsonl`); readers m
 
 from __future__ import annotations
 
+import contextlib
 import warnings
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import IO, Any
 
 import orjson
 
-from onethinker_eval.errors import DataError, RunError
+from onethinker_eval.errors import RunError
 from onethinker_eval.files import Journal, read_journal, write_atomic
+from onethinker_eval.harness import costs
+from onethinker_eval.harness.reply_index import ReplyIndex, parts, winning_places
 from onethinker_eval.records import Record
 
-__all__ = ["Reply", "TaskJournal", "drop_lines", "merged_lines", "parts"]
+__all__ = ["Reply", "TaskJournal", "drop_lines", "merged_lines"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +62,21 @@ class Reply:
         }
 
 
-def parts(folder: Path, task: str) -> list[Path]:
-    """Return the journal files of `task` in the run `folder` that exist, main file first."""
-    replies = folder / "replies"
-    main = replies / f"{task}.jsonl"
-    found = [main] if main.exists() else []
-    return found + sorted(replies.glob(f"{task}.rank*.jsonl"))
-
-
 def merged_lines(folder: Path, task: str) -> Iterator[dict[str, Any]]:
     """Yield the line that counts for each sample of `task`, in order of first appearance.
 
-    Raises `DataError` naming file and line for damage other than a torn last line.
+    Only the places of lines are held in memory. Raises `DataError` naming file and line for
+    damage other than a torn last line.
     """
-    best: dict[str, dict[str, Any]] = {}
-    for path in parts(folder, task):
-        for _, line in read_journal(path):
-            identity = _identity(line, path)
-            known = best.get(identity)
-            if known is None or line["status"] == "ok" or known["status"] != "ok":
-                best[identity] = line
-    yield from best.values()
+    places = list(winning_places(folder, task))
+    with contextlib.ExitStack() as stack:
+        streams: dict[Path, IO[bytes]] = {}
+        for path, offset in places:
+            if path not in streams:
+                streams[path] = stack.enter_context(path.open("rb"))
+            stream = streams[path]
+            stream.seek(offset)
+            yield orjson.loads(stream.readline())
 
 
 def drop_lines(folder: Path, task: str, ids: set[str]) -> None:
@@ -91,29 +88,40 @@ def drop_lines(folder: Path, task: str, ids: set[str]) -> None:
             write_atomic(path, b"".join(orjson.dumps(line) + b"\n" for line in kept))
 
 
-def _identity(line: dict[str, Any], path: Path) -> str:
-    for field in ("id", "key", "status", "reply", "record"):
-        if field not in line:
-            raise DataError(
-                "the field is missing",
-                file=str(path),
-                record=line.get("id"),
-                field=field,
-                fix="this is not a reply journal, or it was changed by hand",
-            )
-    return str(line["id"])
-
-
 class TaskJournal:
-    """The journal of one task, open for appending, with what earlier sessions finished."""
+    """The journal of one task, open for appending, with what earlier sessions finished.
 
-    def __init__(self, folder: Path, task: str, *, rank: int = 0, world: int = 1) -> None:
-        """Use the journal of `task` in the run `folder`, writing this rank's part."""
+    `finished` and `failed` are for the question whether a sample id is in them; a sample that
+    failed may have been answered since, and is then in the first alone.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        task: str,
+        *,
+        rank: int = 0,
+        world: int = 1,
+        index: ReplyIndex | None = None,
+    ) -> None:
+        """Use the journal of `task` in the run `folder`, writing this rank's part.
+
+        `index` is what is known of the journal already; it is kept up to date.
+        """
         name = f"{task}.jsonl" if world == 1 else f"{task}.rank{rank}.jsonl"
-        self._folder, self._task = folder, task
+        self._task = task
         self._journal = Journal(folder / "replies" / name)
-        self.finished: dict[str, tuple[str, str]] = {}
-        self.failed: set[str] = set()
+        self._index = index or ReplyIndex(folder, task)
+
+    @property
+    def finished(self) -> Container[str]:
+        """The samples that have a reply."""
+        return self._index
+
+    @property
+    def failed(self) -> Container[str]:
+        """The samples that have a failure and no reply."""
+        return self._index.failures
 
     def __enter__(self) -> TaskJournal:
         # Opening cuts a torn last line off, with a warning; reading then finds whole lines, but
@@ -121,11 +129,7 @@ class TaskJournal:
         self._journal.__enter__()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for line in merged_lines(self._folder, self._task):
-                if line["status"] == "ok":
-                    self.finished[line["id"]] = (line["key"], line["reply"])
-                else:
-                    self.failed.add(line["id"])
+            self._index.refresh()
         return self
 
     def __exit__(
@@ -136,22 +140,24 @@ class TaskJournal:
     ) -> None:
         self._journal.__exit__(kind, value, trace)
 
-    def verify(self, record: Record, key: str | None) -> str:
-        """Return the stored reply of a finished `record` after a check of its sample key.
+    def verify(self, record: Record, key: str | None) -> None:
+        """Check the sample key of a finished `record`.
 
         `None` for a key that cannot be made any more (a medium has gone): the reply stands.
         Raises `RunError` for another key.
         """
-        stored, reply = self.finished[record.id]
-        if key is not None and key != stored:
+        if key is not None and not self._index.same_key(record.id, key):
             raise RunError(
                 f"{record.origin or record.id}: the stored reply was made from another question, "
                 "medium or generation setting",
                 hint="the data changed since; give a new --run name",
             )
-        return reply
 
     def append(self, lines: list[dict[str, Any]]) -> None:
         """Force `lines` to disk together; raises `RunError` when that fails."""
-        if lines:
-            self._journal.append(*lines)
+        if not lines:
+            return
+        self._journal.append(*lines)
+        path = self._journal.path
+        self._index.add(path, lines, path.stat().st_size)
+        costs.count_lines(self._task, lines)

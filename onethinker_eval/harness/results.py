@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onethinker_eval.benchmarks import Task
-from onethinker_eval.harness.replies import merged_lines
 
 if TYPE_CHECKING:
     from onethinker_eval.harness.progress import Ticker
@@ -53,13 +52,12 @@ class RunResult:
         return 1 if self.failures or self.unscored else 0
 
 
-def failures_of(folder: Path, tasks: Sequence[Task]) -> tuple[Failure, ...]:
-    """Return the failed samples of `tasks` that the journal of `folder` holds."""
+def failures_of(folder: RunFolder, tasks: Sequence[Task]) -> tuple[Failure, ...]:
+    """Return the failed samples of `tasks` that the journals of `folder` hold."""
     return tuple(
-        Failure(task.id, str(line["id"]), line["error"]["kind"], line["error"]["message"])
+        Failure(task.id, name, kind, message)
         for task in tasks
-        for line in merged_lines(folder, task.id)
-        if line["status"] != "ok"
+        for name, (kind, message) in folder.failures(task.id).items()
     )
 
 
@@ -70,7 +68,7 @@ def finish_run(
     from onethinker_eval.reporting import write_leaderboards
     from onethinker_eval.rescoring import rescore
 
-    failures = failures_of(folder.path, tasks)
+    failures = failures_of(folder, tasks)
     notes = _judge(folder.path, tasks, settings, ticker)
     # All tasks the folder holds, not only those of this command: metrics.csv is the run's.
     scored = rescore(

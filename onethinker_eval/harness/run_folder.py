@@ -12,7 +12,8 @@ from onethinker_eval.errors import DataError, RunError
 from onethinker_eval.files import FolderLock
 from onethinker_eval.harness.fingerprints import digest
 from onethinker_eval.harness.manifest import Manifest
-from onethinker_eval.harness.replies import Reply, TaskJournal, drop_lines, merged_lines
+from onethinker_eval.harness.replies import Reply, TaskJournal, drop_lines
+from onethinker_eval.harness.reply_index import ReplyIndex
 from onethinker_eval.harness.settings import Settings
 from onethinker_eval.records import Record
 
@@ -54,6 +55,7 @@ class RunFolder:
         self._settings, self._rank, self._world = settings, rank, world
         self._lock = FolderLock(self.path)
         self._manifest: Manifest | None = None
+        self._indexes: dict[str, ReplyIndex] = {}
 
     def __enter__(self) -> RunFolder:
         if self._rank == 0:
@@ -86,7 +88,13 @@ class RunFolder:
 
     def journal(self, task: str) -> TaskJournal:
         """Return the reply journal of `task`, to be opened with `with`."""
-        return TaskJournal(self.path, task, rank=self._rank, world=self._world)
+        return TaskJournal(
+            self.path, task, rank=self._rank, world=self._world, index=self.index(task)
+        )
+
+    def index(self, task: str) -> ReplyIndex:
+        """Return what is known of the replies of `task`; it is the same object at each call."""
+        return self._indexes.setdefault(task, ReplyIndex(self.path, task))
 
     def record_unreadable(self, task: Task, errors: Sequence[DataError]) -> None:
         """Put samples that could not be read from the data into the journal, as failed.
@@ -95,37 +103,47 @@ class RunFolder:
         Lines of earlier sessions whose sample can be read by now are taken out.
         """
         lines = {line["id"]: line for line in (_unreadable(task, error) for error in errors)}
-        stored = {
-            line["id"]
-            for line in merged_lines(self.path, task.id)
-            if line["id"].startswith(UNREADABLE)
-        }
+        index = self.index(task.id)
+        index.refresh()
+        stored = {name for name in index.failures if name.startswith(UNREADABLE)}
         if stored - set(lines):
             drop_lines(self.path, task.id, stored - set(lines))
+            index.forget()
         with self.journal(task.id) as journal:
             journal.append([line for name, line in lines.items() if name not in stored])
 
     def check(self, task: str, records: Sequence[Record]) -> None:
-        """Raise `RunError` if a stored sample's record is not what the data hold today.
+        """Read the journal of `task`, and raise `RunError` if its records are not today's.
 
         Replies could stay, but the journal is what re-scoring reads: an old truth must not
         remain in it unnoticed.
         """
         current = {record.id: record for record in records}
-        for line in merged_lines(self.path, task):
-            record = current.get(line["id"])
-            if record is None and line["id"].startswith(UNREADABLE):
-                continue
-            if record is None:
+
+        def look(line: Mapping[str, Any]) -> None:
+            record = current.get(str(line["id"]))
+            if record is not None:
+                self._compare(record, line["record"])
+            elif not str(line["id"]).startswith(UNREADABLE):
                 raise RunError(
                     f"{self.path}: {task} holds sample {line['id']}, which the data have no more",
                     hint="the data changed since; give a new --run name",
                 )
-            now, then = record.to_json(), line["record"]
-            if record_digest(now) != record_digest(then):
-                fields = [key for key in now if now[key] != then.get(key)]
-                raise RunError(
-                    f"{record.origin or record.id}: changed since its reply was stored in "
-                    f"{self.path} (field {', '.join(fields)})",
-                    hint="give a new --run name",
-                )
+
+        self.index(task).refresh(look)
+
+    def _compare(self, record: Record, then: Mapping[str, Any]) -> None:
+        now = record.to_json()
+        if record_digest(now) != record_digest(then):
+            fields = [key for key in now if now[key] != then.get(key)]
+            raise RunError(
+                f"{record.origin or record.id}: changed since its reply was stored in "
+                f"{self.path} (field {', '.join(fields)})",
+                hint="give a new --run name",
+            )
+
+    def failures(self, task: str) -> dict[str, tuple[str, str]]:
+        """Return kind and message of each sample of `task` without a reply, whoever tried it."""
+        index = self.index(task)
+        index.refresh()
+        return index.failures

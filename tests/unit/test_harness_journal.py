@@ -55,8 +55,8 @@ def test_a_reply_wins_over_a_failure_and_the_later_over_the_earlier(tmp_path: Pa
     assert first["reply"] == "two"
     assert second["error"] == {"kind": "X", "message": "later"}
     with TaskJournal(tmp_path, "t") as journal:
-        assert journal.finished == {"1": ("k", "two")}
-        assert journal.failed == {"2"}
+        assert [name in journal.finished for name in "123"] == [True, False, False]
+        assert [name in journal.failed for name in "123"] == [False, True, False]
 
 
 def test_parts_of_several_ranks_are_merged(tmp_path: Path) -> None:
@@ -69,8 +69,8 @@ def test_parts_of_several_ranks_are_merged(tmp_path: Path) -> None:
 def test_another_key_is_refused_and_a_lost_medium_is_not(tmp_path: Path) -> None:
     append(tmp_path, OK.line("k", record()))
     with TaskJournal(tmp_path, "t") as journal:
-        assert journal.verify(record(), "k") == "two"
-        assert journal.verify(record(), None) == "two"
+        journal.verify(record(), "k")
+        journal.verify(record(), None)
         with pytest.raises(RunError, match="another question, medium or generation setting"):
             journal.verify(record(), "other")
 
