@@ -99,7 +99,8 @@ class _Decord(Source):
         import decord
 
         try:
-            self._reader: Any = decord.VideoReader(path, ctx=decord.cpu(0))
+            threads = int(os.environ.get("ONETHINKER_DECODER_THREADS") or 0)
+            self._reader: Any = decord.VideoReader(path, ctx=decord.cpu(0), num_threads=threads)
             self.n_frames = len(self._reader)
             self.fps = float(self._reader.get_avg_fps())
             # only a decoded frame tells the upright size; it is kept, for it is nearly always asked
