@@ -1,14 +1,15 @@
 """`onethinker`: Qwen3-VL and what was trained from it, by transformers, as the authors ask it.
 
 No system message, images and videos at the sizes and frame rates of the task file, a video as one
-native item with the time of each pair of frames, greedy unless told otherwise. Media are decoded
-in threads while the model works on the batch before.
+native item with the time of each pair of frames, greedy unless told otherwise. Samples are made
+into tensors by other processes or threads while the model works on the batches before.
 """
 
 from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -17,7 +18,8 @@ from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 
 from onethinker_eval.errors import DataError, UsageError
-from onethinker_eval.harness.models.media_ahead import MediaAhead, Shown
+from onethinker_eval.harness import costs
+from onethinker_eval.harness.models.media_ahead import MediaAhead, Wanted, default_workers
 from onethinker_eval.harness.models.questions import (
     RULE_KEYS,
     Questions,
@@ -26,6 +28,7 @@ from onethinker_eval.harness.models.questions import (
     generation_of,
     key_of,
 )
+from onethinker_eval.harness.models.qwen_inputs import QwenInputs, collate, load_processor
 from onethinker_eval.harness.models.qwen_prompt import QwenPrompt
 from onethinker_eval.harness.models.record_model import refuse_unknown
 
@@ -33,7 +36,8 @@ __all__ = ["OneThinker", "OneThinkerTiny"]
 
 _ARGUMENTS = (
     *("pretrained", "device", "device_map", "dtype", "attn_implementation", "max_new_tokens"),
-    *("system_prompt", "video_markers", "decode_threads"),
+    *("system_prompt", "video_markers"),
+    *("decode_workers", "decode_threads", "decode_gib", "decode_limit_s"),
 )
 
 
@@ -42,12 +46,18 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
 
     Arguments (`--model_args`): `pretrained` (folder or hub id), `device`, `device_map`, `dtype`,
     `attn_implementation`, `max_new_tokens` (a cap on the task's), `system_prompt`,
-    `decode_threads`, the keys of a frame rule (`fps`, `max_frames`, `frame_pixels`, …), and
+    the keys of a frame rule (`fps`, `max_frames`, `frame_pixels`, …), and
     `video_markers`: `flat` writes a video as transformers up to 5.0 did, under which OneThinker-8B
     was trained and measured; `nested` as transformers from 5.10 on does.
+
+    Samples are prepared by `decode_workers` processes (default: with a GPU this process's share of
+    the cores but one; without one none) or, if there are none, by `decode_threads` threads. At
+    most `decode_gib` of prepared samples wait; a file that takes a process longer than
+    `decode_limit_s` fails alone.
     """
 
     is_simple = False
+    wants_order = True
 
     def __init__(
         self,
@@ -61,7 +71,10 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         max_new_tokens: int | None = None,
         system_prompt: str = "",
         video_markers: str = "flat",
+        decode_workers: int | None = None,
         decode_threads: int = 2,
+        decode_gib: float | None = None,
+        decode_limit_s: float = 300.0,
         **rule: Any,
     ) -> None:
         """Load the model; `rule` are frame-rule settings that replace the task's."""
@@ -70,10 +83,20 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         refuse_unknown("onethinker", unknown, [*RULE_KEYS, *_ARGUMENTS])
         self._questions = Questions(self.task_dict, rule, system_prompt)
         self._batch_size = int(batch_size)
-        self._media = MediaAhead(int(decode_threads), ahead=2 * self._batch_size + 2)
         self.device = torch.device(device or _default_device())
         dtype = dtype or _default_dtype(self.device)
-        self.processor = _processor(pretrained)
+        self.processor = load_processor(pretrained)
+        if decode_workers is None:
+            decode_workers = default_workers(gpu=self.device.type == "cuda")
+        self._media = MediaAhead(
+            int(decode_threads),
+            ahead=2 * self._batch_size + 2 * int(decode_workers) + 2,
+            workers=int(decode_workers),
+            most_bytes=None if decode_gib is None else int(float(decode_gib) * (1 << 30)),
+            limit_s=float(decode_limit_s),
+            craft=QwenInputs(pretrained, dtype, self.processor),
+        )
+        self._idle_since: float | None = None
         self._prompt = QwenPrompt(self.processor, video_markers)
         self._load(pretrained, dtype, device_map, attn_implementation)
         self._cap = max_new_tokens
@@ -89,28 +112,29 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         ).eval()
 
     def prefetch(self, requests: Sequence[Instance]) -> None:
-        """Begin to decode the media of `requests`, which will be asked for next."""
-        self._media.announce(
-            (key_of(request), self._questions.decoding(request)) for request in requests
-        )
+        """Begin to prepare `requests`, which will be asked for next, in this order."""
+        self._media.announce((key_of(request), self._wanted(request)) for request in requests)
 
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """Answer the requests in batches, in order; one whose media are broken fails alone."""
         results: list[GenerationResult] = []
+        self._idle_since = self._idle_since or time.monotonic()
         for generation, batch in self._batches(requests):
             following = requests[len(results) + len(batch) :][: self._batch_size]
             self.prefetch([*batch, *following])
-            taken = [self._media.take(key_of(one), self._questions.decoding(one)) for one in batch]
-            good = [
-                (self._questions.messages(request), media)
-                for request, media in zip(batch, taken, strict=True)
-                if isinstance(media, Shown)
-            ]
+            taken = [self._media.take(key_of(one), self._wanted(one)) for one in batch]
+            good = [one for one in taken if not isinstance(one, DataError)]
             replies = iter(self._generate(good, generation) if good else [])
             results += [
-                failed(media) if isinstance(media, DataError) else next(replies) for media in taken
+                failed(one) if isinstance(one, DataError) else next(replies) for one in taken
             ]
         return results
+
+    def _wanted(self, request: Instance) -> Wanted:
+        messages = self._questions.messages(request)
+        parts = [part for message in messages for part in message["content"] if "url" in part]
+        prompt = self._prompt.text(messages)
+        return Wanted(tuple(parts), self._questions.rule(request), prompt, request.args[-2])
 
     def _batches(
         self, requests: Sequence[Instance]
@@ -123,18 +147,21 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
 
     @torch.inference_mode()
     def _generate(
-        self,
-        batch: Sequence[tuple[list[dict[str, Any]], Shown]],
-        generation: Mapping[str, Any],
+        self, samples: Sequence[dict[str, torch.Tensor]], generation: Mapping[str, Any]
     ) -> list[GenerationResult]:
-        inputs = self._prompt.inputs(batch).to(self.model.device)
+        pad = self.processor.tokenizer.pad_token_id
+        batch = collate(samples, pad)
+        inputs = {name: value.to(self.model.device) for name, value in batch.items()}
         prompt = inputs["input_ids"].shape[1]
-        output = self.model.generate(**inputs, **self._generation_arguments(generation))
+        began = time.monotonic()
+        costs.add_idle(began - (self._idle_since or began))
+        output = self.model.generate(**inputs, **self._generation_arguments(generation)).cpu()
+        self._idle_since = time.monotonic()
+        costs.add_engine(self._idle_since - began)
         fresh = output[:, prompt:]
         texts = self.processor.batch_decode(
             fresh, skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
-        pad = self.processor.tokenizer.pad_token_id
         return [
             GenerationResult(
                 text=cut(text, generation.get("until") or []),
@@ -196,14 +223,6 @@ class OneThinkerTiny(OneThinker):
         super().__init__(pretrained or str(tiny_folder()), **{**defaults, **arguments})
         if self._cap is None:
             self._cap = self.model.generation_config.max_new_tokens
-
-
-def _processor(source: str) -> Any:
-    from transformers import AutoProcessor
-
-    processor = AutoProcessor.from_pretrained(source)
-    processor.tokenizer.padding_side = "left"
-    return processor
 
 
 def _default_device() -> str:

@@ -15,7 +15,7 @@ from onethinker_eval.errors import UsageError
 from onethinker_eval.harness.models.media_ahead import Shown
 from onethinker_eval.media.video import VideoFrames
 
-__all__ = ["QwenPrompt", "clip_metadata", "clip_tensor"]
+__all__ = ["QwenPrompt", "clip_metadata", "clip_tensor", "processed"]
 
 _VIDEO = "<|vision_start|><|video_pad|><|vision_end|>"
 
@@ -44,22 +44,8 @@ class QwenPrompt:
 
     def inputs(self, batch: Sequence[tuple[Messages, Shown]]) -> Any:
         """Return the processor's tensors of a batch; sizes and frames are already chosen."""
-        pictures = [image for _, media in batch for image in media.images]
-        clips = [clip for _, media in batch for clip in media.videos]
-        arguments: dict[str, Any] = {}
-        if pictures:
-            arguments["images"] = pictures
-        if clips:
-            arguments["videos"] = [clip_tensor(clip) for clip in clips]
-            arguments["video_metadata"] = [clip_metadata(clip) for clip in clips]
-            arguments["do_sample_frames"] = False
-        return self.processor(
-            text=[self.text(messages) for messages, _ in batch],
-            padding=True,
-            do_resize=False,
-            return_tensors="pt",
-            **arguments,
-        )
+        texts = [self.text(messages) for messages, _ in batch]
+        return processed(self.processor, texts, [media for _, media in batch])
 
     def prompt_ids(self, text: str, media: Shown) -> list[int]:
         """Return the token ids that `inputs` has for a prompt `text` with `media`.
@@ -101,6 +87,22 @@ class QwenPrompt:
     @staticmethod
     def _grid(pairs: int, height: int, width: int, part: Any) -> list[int]:
         return [pairs, height // part.patch_size, width // part.patch_size]
+
+
+def processed(processor: Any, texts: Sequence[str], media: Sequence[Shown]) -> Any:
+    """Return the `processor`'s tensors of prompt `texts` with their media, padded on its side."""
+    pictures = [image for one in media for image in one.images]
+    clips = [clip for one in media for clip in one.videos]
+    arguments: dict[str, Any] = {}
+    if pictures:
+        arguments["images"] = pictures
+    if clips:
+        arguments["videos"] = [clip_tensor(clip) for clip in clips]
+        arguments["video_metadata"] = [clip_metadata(clip) for clip in clips]
+        arguments["do_sample_frames"] = False
+    return processor(
+        text=list(texts), padding=True, do_resize=False, return_tensors="pt", **arguments
+    )
 
 
 def clip_tensor(clip: VideoFrames) -> torch.Tensor:
