@@ -7,7 +7,7 @@ the model is loaded; a run whose samples are all finished never loads it.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from onethinker_eval import readers
 from onethinker_eval.benchmarks import Task, resolve
 from onethinker_eval.errors import DataError, OneThinkerError
-from onethinker_eval.harness import environment
+from onethinker_eval.harness import costs, environment
 from onethinker_eval.harness.asking import profile, using_profile
 from onethinker_eval.harness.fingerprints import MediaDigests, digest
 from onethinker_eval.harness.model_loading import check_model_name
@@ -30,10 +30,14 @@ from onethinker_eval.harness.weights import weights_fingerprint
 from onethinker_eval.paths import cache_dir
 from onethinker_eval.records import Record
 
-__all__ = ["NO_LIMIT", "evaluate"]
+__all__ = ["NO_LIMIT", "SLICE", "evaluate"]
 
 NO_LIMIT = 1 << 53
 """The limit of a run without one: larger than any other, so that a limit may grow to it."""
+
+SLICE = 32_768
+"""How many samples of a task lmms-eval is given at once: it holds some 5 KB for each till the
+end, and a shorter stretch would let an engine run empty more often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def _identity(settings: Settings, works: Sequence[_Work], weights: str) -> dict[
     """Return what decides the replies of a run, for the manifest to compare."""
     tasks = {}
     for work in works:
-        data = digest([record_digest(record.to_json()) for record in work.records])
+        data = digest(*(record_digest(record.to_json()) for record in work.records))
         tasks[work.task.id] = {
             "prompts": profile().digest,
             "generation": {key: str(value) for key, value in work.generation.items()},
@@ -187,12 +191,13 @@ def _generate(
 
     if not settings.verbose:
         environment.silence_lmms_eval()
+    world = environment.world_size()
     files = {work.task.id: write_data_file(work.task, work.records) for work in works}
     with prepared(files, settings.include_path):
         manager = RunTaskManager([work.task for work in works], files)
         for work in works:
             ticker.start(work.task.id)
-            with folder.journal(work.task.id) as journal:
+            with folder.journal(work.task.id) as journal, costs.meter().task(work.task.id):
                 model.attend(
                     TaskRun(
                         records=work.records,
@@ -203,10 +208,20 @@ def _generate(
                         chunk=settings.chunk,
                     )
                 )
-                _run_task(settings, model, work.task, manager)
+                for start, count in _slices(len(work.records), settings.batch_size * world):
+                    _run_slice(settings, model, work.task, manager, start, count)
 
 
-def _run_task(settings: Settings, model: Any, task: Task, manager: Any) -> None:
+def _slices(total: int, batch: int) -> Iterator[tuple[int, int]]:
+    """Yield start and length of the stretches that a task is cut into, of whole batches."""
+    step = max(1, SLICE // batch) * batch
+    for start in range(0, total, step):
+        yield start, min(step, total - start)
+
+
+def _run_slice(
+    settings: Settings, model: Any, task: Task, manager: Any, start: int, count: int
+) -> None:
     from argparse import Namespace
 
     from lmms_eval.evaluator import simple_evaluate
@@ -218,6 +233,8 @@ def _run_task(settings: Settings, model: Any, task: Task, manager: Any) -> None:
         model_args="",
         tasks=[task.id],
         task_manager=manager,
+        offset=start,
+        limit=count,
         batch_size=settings.batch_size,
         gen_kwargs=settings.gen_kwargs or None,
         log_samples=False,

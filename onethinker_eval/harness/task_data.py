@@ -17,7 +17,6 @@ import orjson
 
 from onethinker_eval.benchmarks import Task, catalogue
 from onethinker_eval.errors import unknown_name
-from onethinker_eval.files import write_atomic
 from onethinker_eval.paths import cache_dir
 from onethinker_eval.records import Record
 
@@ -65,22 +64,28 @@ def data_file(task_id: str) -> Path:
 def write_data_file(task: Task, records: Sequence[Record]) -> Path:
     """Write `records` for lmms-eval, unless the same file is there already; return its path."""
     import hashlib
+    import tempfile
 
-    lines = b"".join(
-        orjson.dumps(
-            {
+    folder = cache_dir() / "lmms_eval"
+    folder.mkdir(parents=True, exist_ok=True)
+    state = hashlib.sha256()
+    # The name is known when the last line is written; a task's lines may be too many for memory.
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{task.id}-", delete=False) as stream:
+        for record in records:
+            row = {
                 "id": record.id,
                 "task": task.id,
                 "record": orjson.dumps(record.to_json()).decode(),
             }
-        )
-        + b"\n"
-        for record in records
-    )
-    name = f"{task.id}-{hashlib.sha256(lines).hexdigest()[:16]}.jsonl"
-    path = cache_dir() / "lmms_eval" / name
-    if not path.exists() or path.stat().st_size != len(lines):
-        write_atomic(path, lines)
+            line = orjson.dumps(row) + b"\n"
+            state.update(line)
+            stream.write(line)
+        size = stream.tell()
+    path = folder / f"{task.id}-{state.hexdigest()[:16]}.jsonl"
+    if path.exists() and path.stat().st_size == size:
+        Path(stream.name).unlink()
+    else:
+        Path(stream.name).replace(path)
     return path
 
 

@@ -38,6 +38,8 @@ class RunTaskManager(TaskManager):  # type: ignore[misc]  # lmms-eval carries no
         config = super()._get_config(name)
         config["dataset_kwargs"] = {"data_files": {"test": str(self._files[name])}}
         config["process_results"] = _score_later
+        # Every request would carry a copy of it.
+        config["metadata"] = {"version": (config.get("metadata") or {}).get("version", 1)}
         return config
 
 
