@@ -8,7 +8,7 @@ the chunk grows while it finishes quickly, to spare quick models a disk flush pe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 __all__ = ["ChunkSize", "batches"]
 
@@ -17,20 +17,40 @@ _SLOW_S = 1.0
 _MOST = 512
 
 
-def batches(missing: set[int], total: int, size: int, failed: set[int]) -> Iterator[list[int]]:
+def batches(
+    missing: set[int],
+    total: int,
+    size: int,
+    failed: set[int],
+    order: Sequence[int] | None = None,
+) -> Iterator[list[int]]:
     """Yield the batches, as request indices, that hold at least one `missing` index.
 
-    A batch that lacks some replies was torn by a kill and is done again whole, so that its members
-    meet the same neighbours; only when what it lacks has `failed` before is that tried alone.
+    `order` puts the `total` requests into the order to run them. A batch that lacks some replies
+    was torn by a kill and is done again whole, so that its members meet the same neighbours; only
+    when what it lacks has `failed` before is that tried alone. A kill tears one batch: if, in an
+    `order` of records, more are torn, then the records are others than last time, no batch can
+    have its old neighbours, and what is missing is cut into new ones.
 
     >>> list(batches({2, 3, 5}, 6, 2, failed={5}))
     [[2, 3], [5]]
+    >>> list(batches({0, 1, 4}, 6, 2, failed=set(), order=[5, 1, 4, 3, 0, 2]))
+    [[1, 4], [0]]
     """
+    places = range(total) if order is None else order
+    found, torn = [], 0
     for start in range(0, total, size):
-        members = list(range(start, min(start + size, total)))
+        members = list(places[start : start + size])
         lacking = [index for index in members if index in missing]
+        if failed.issuperset(lacking):
+            members = lacking
+        torn += len(members) > len(lacking)
         if lacking:
-            yield lacking if failed.issuperset(lacking) else members
+            found.append(members)
+    if order is not None and torn > 1:
+        left = [index for index in order if index in missing]
+        found = [left[start : start + size] for start in range(0, len(left), size)]
+    yield from found
 
 
 class ChunkSize:

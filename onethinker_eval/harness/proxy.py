@@ -5,12 +5,18 @@ an exception or a kill loses everything. `JournalledModel` stands in for the mod
 the journal what is finished, hands the rest on in small chunks, writes each chunk's replies to
 disk before the next begins, and when a chunk raises, halves it until the sample at fault stands
 alone: that one is recorded as failed, the others are answered.
+
+A model takes part in keeping its engine busy by what it has of
+- `answers(requests)`: an iterator of (place, result) in whatever order replies finish. It is given
+  all requests at once, in the order to run them, and its replies are journalled as they come;
+- `prefetch(requests)`: told, before each chunk, the chunk's requests and many that follow;
+- `wants_order`: whether to put requests that show the same media together, and long ones first.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,14 +26,18 @@ from lmms_eval.api.model import lmms
 from onethinker_eval.errors import OneThinkerError, RunError
 from onethinker_eval.harness.chunks import ChunkSize, batches
 from onethinker_eval.harness.headline import FAILED_REPLY
+from onethinker_eval.harness.journal_writer import DoneAhead, Writer
 from onethinker_eval.harness.progress import Ticker
 from onethinker_eval.harness.replies import Reply, TaskJournal
+from onethinker_eval.harness.running_order import running_order
 from onethinker_eval.harness.sample_key import SampleKeys
 from onethinker_eval.records import Record
 
 __all__ = ["JournalledModel", "TaskRun"]
 
 _LONGEST_MESSAGE = 500
+_AHEAD = 64
+_HOPELESS = {"EngineDeadError", "CannotStart"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,27 +120,70 @@ class _Answering:
         self._inner, self._task = inner, task
         self._samples = [_Sample(one, task.records[one.doc_id]) for one in requests]
         self._answered: set[int] = set()
+        self._given_up: set[int] = set()
+        self._keys = DoneAhead(self._make_key)
 
     def run(self) -> list[GenerationResult]:
         task = self._task
         self._take_finished()
-        missing = set(range(len(self._samples))) - self._answered
+        order = self._order()
+        if hasattr(self._inner, "answers"):
+            self._stream([index for index in order if index not in self._answered])
+        missing = set(range(len(self._samples))) - self._answered - self._given_up
         failed = {i for i in missing if self._samples[i].record.id in task.journal.failed}
         size = ChunkSize(
             task.batch_size,
             fixed=task.chunk,
             concurrency=int(getattr(self._inner, "num_concurrent", 1) or 1),
         )
-        queue = list(batches(missing, len(self._samples), task.batch_size, failed))
+        total = len(self._samples)
+        natural = order == list(range(total))
+        queue = list(batches(missing, total, task.batch_size, failed, None if natural else order))
         start = 0
-        while start < len(queue):
-            end = start + size.batches
-            self._announce(queue[end : end + size.batches])
-            began = time.monotonic()
-            self._chunk([index for batch in queue[start:end] for index in batch])
-            size.observe(time.monotonic() - began)
-            start = end
+        try:
+            while start < len(queue):
+                end = start + size.batches
+                now = [index for batch in queue[start:end] for index in batch]
+                later = [index for batch in queue[end : end + _AHEAD] for index in batch]
+                self._announce([*now, *later[:_AHEAD]])
+                began = time.monotonic()
+                self._chunk(now)
+                size.observe(time.monotonic() - began)
+                start = end
+        finally:
+            self._keys.close()
         return [GenerationResult(text="") for _ in range(self._total)]
+
+    def _order(self) -> list[int]:
+        """Return all indices in the order to run them."""
+        if getattr(self._inner, "wants_order", hasattr(self._inner, "answers")):
+            return running_order([sample.record for sample in self._samples])
+        return list(range(len(self._samples)))
+
+    def _stream(self, indices: list[int]) -> None:
+        """Journal what the model answers as it comes; what is left of it is for the chunks."""
+        if not indices:
+            return
+        last = time.monotonic()
+        with Writer(self._write) as writer:
+            try:
+                for place, output in self._inner.answers(
+                    [self._samples[index].request for index in indices]
+                ):
+                    sample, now = self._samples[indices[place]], time.monotonic()
+                    writer.put((indices[place], _reply(output, sample.record, now - last)))
+                    last = now
+            except Exception as error:  # any model, any library: the others are tried in chunks
+                writer.check()
+                _stop_if_hopeless(error)
+
+    def _write(self, replies: Sequence[tuple[int, Reply]]) -> None:
+        """Journal streamed replies; their keys are made here, off the engine's way."""
+        outcomes: dict[int, Reply] = {}
+        for index, reply in replies:
+            outcomes[index] = self._make_key(self._samples[index]) or reply
+        self._given_up |= {index for index, reply in outcomes.items() if not reply.ok}
+        self._record(outcomes)
 
     def _take_finished(self) -> None:
         """Pass over what the journal holds a reply to, after a check that it belongs here."""
@@ -149,19 +202,26 @@ class _Answering:
             return _failure(sample.record, error)
         return None
 
-    def _announce(self, following: Iterable[list[int]]) -> None:
-        """Let a model that decodes media ahead of time begin with what comes next."""
+    def _announce(self, indices: Sequence[int]) -> None:
+        """Let a model that prepares ahead of time begin with what comes next, hash its media."""
         prefetch = getattr(self._inner, "prefetch", None)
-        if prefetch is not None:
-            prefetch([self._samples[index].request for batch in following for index in batch])
+        if prefetch is None:
+            return
+        prefetch([self._samples[index].request for index in indices])
+        for index in indices:
+            self._keys.begin(index, self._samples[index])
 
     def _chunk(self, indices: list[int]) -> None:
         outcomes: dict[int, Reply] = {}
         for index in indices:
-            problem = self._make_key(self._samples[index])
+            problem = self._keys.result(index, self._samples[index])
             if problem is not None:
                 outcomes[index] = problem
         outcomes |= self._generate([index for index in indices if index not in outcomes])
+        self._record(outcomes)
+
+    def _record(self, outcomes: Mapping[int, Reply]) -> None:
+        """Force to disk what the journal does not hold yet, and count it."""
         fresh = {i: reply for i, reply in outcomes.items() if i not in self._answered}
         self._task.journal.append(
             [
@@ -232,7 +292,7 @@ def _one_line(message: str) -> str:
 def _stop_if_hopeless(error: Exception) -> None:
     """End the run where no further sample can succeed; free memory where one may."""
     name, message = type(error).__name__, str(error)
-    if "CUDA error" in message or name == "EngineDeadError":
+    if "CUDA error" in message or name in _HOPELESS or getattr(error, "fatal", False):
         raise RunError(
             f"the model cannot go on: {_one_line(message)}",
             hint="finished samples are kept; run the same command again",
