@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import tempfile
 from pathlib import Path
@@ -27,6 +28,34 @@ def tiny_folder() -> Path:
     """Return a folder with that model, as `from_pretrained` reads it."""
     model, processor = tiny_parts()
     folder = Path(tempfile.mkdtemp(prefix="tiny-model-"))
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@functools.cache
+def micro_folder() -> Path:
+    """Return a folder with a model of one narrow layer, for tests that train it for many steps."""
+    import torch
+    from transformers import Qwen3VLForConditionalGeneration
+
+    tiny, processor = tiny_parts()
+    config = copy.deepcopy(tiny.config)
+    text, vision = config.text_config, config.vision_config
+    text.hidden_size, text.intermediate_size, text.num_hidden_layers = 32, 64, 1
+    text.head_dim, text.layer_types = 16, None
+    text.rope_parameters = {**text.rope_parameters, "mrope_section": [4, 2, 2]}
+    vision.depth, vision.hidden_size, vision.intermediate_size, vision.num_heads = 1, 32, 64, 2
+    vision.out_hidden_size, vision.deepstack_visual_indexes = 32, [0]
+    state = torch.random.get_rng_state()
+    torch.manual_seed(5)
+    model = Qwen3VLForConditionalGeneration(config)
+    for weight in model.parameters():
+        if weight.ndim >= 2:
+            torch.nn.init.normal_(weight, std=0.05)
+    torch.random.set_rng_state(state)
+    model.generation_config = tiny.generation_config
+    folder = Path(tempfile.mkdtemp(prefix="micro-model-"))
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder

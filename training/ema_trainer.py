@@ -23,12 +23,19 @@ import torch
 from accelerate.utils import gather_object
 from packaging.version import Version
 from trl import GRPOTrainer
+from trl.trainer.utils import (
+    split_pixel_values_by_grid,
+    split_tensor_dict,
+    unsplit_pixel_values_by_grid,
+)
 
 from onethinker_eval.errors import MissingPart, RunError
 from onethinker_eval.files import write_json_atomic
 from onethinker_eval.training.ema import AdvantageRule, TaskMoments, advantages
 from onethinker_eval.training.filtering import assemble, has_failed, is_informative
+from onethinker_eval.training.logprobs import reply_logprobs
 from onethinker_eval.training.recipe import RolloutSettings
+from onethinker_eval.training.repeats import encode_once
 from onethinker_eval.training.rollout_log import RolloutLog
 from onethinker_eval.training.rollout_metrics import Told, summarise
 from onethinker_eval.training.rollout_rewards import Rollout, RolloutRewards
@@ -86,6 +93,9 @@ class EmaTrainer(GRPOTrainer):  # type: ignore[misc]  # untyped base
         check_trl()
         super().__init__(*args, reward_funcs=parts.rewards.functions(), **kwargs)
         self.parts = parts
+        encode_once(self.model)
+        if self.ref_model is not None:
+            encode_once(self.ref_model)
         self._names: list[str] = []
         rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
         if rows % self.num_generations:
@@ -94,6 +104,61 @@ class EmaTrainer(GRPOTrainer):  # type: ignore[misc]  # untyped base
                 f"{self.num_generations}",
                 hint="make run.batch a multiple of the number of processes",
             )
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        """Return a micro-batch; TRL's, but that the rollouts of a group stay together.
+
+        TRL shuffles them, for several updates from one batch. Where all micro-batches make one
+        update the order changes nothing, and neighbours of one group share their media.
+        """
+        if not self.model.training or self.parts.settings.updates > 1:
+            return dict(super()._prepare_inputs(generation_batch))
+        held = self.args.steps_per_generation
+        if self._step % held == 0 or self._buffered_inputs is None:
+            made = split_pixel_values_by_grid(
+                self._generate_and_score_completions(generation_batch)
+            )
+            self._buffered_inputs = [
+                unsplit_pixel_values_by_grid(batch) for batch in split_tensor_dict(made, held)
+            ]
+        return dict(self._buffered_inputs[self._step % held])
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        compute_aux_loss: bool = False,
+        **media: Any,
+    ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+        """Return log-probabilities, entropies and the auxiliary loss; on CPUs by `logprobs`."""
+        if input_ids.device.type != "cpu" or compute_aux_loss:
+            found = super()._get_per_token_logps_and_entropies(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                batch_size,
+                compute_entropy,
+                compute_aux_loss,
+                **media,
+            )
+            return found[0], found[1], found[2]
+        with self.accelerator.autocast():
+            logps, entropies = reply_logprobs(
+                model,
+                input_ids,
+                attention_mask,
+                logits_to_keep,
+                temperature=self.temperature,
+                media=media,
+                rows=batch_size,
+                entropy=compute_entropy,
+            )
+        return logps, entropies, None
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         if not self.model.training:

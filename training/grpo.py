@@ -13,6 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import set_seed
 from trl import GRPOConfig
 
@@ -23,11 +24,11 @@ from onethinker_eval.training.ema_trainer import EmaTrainer, Parts, SpareRows, c
 from onethinker_eval.training.launch import accumulation, last_checkpoint, trainer_arguments
 from onethinker_eval.training.policy import adapters, load_policy, untrained_folder
 from onethinker_eval.training.recipe import Recipe, with_model
+from onethinker_eval.training.repeats import rollout_processor
 from onethinker_eval.training.rollout_log import RolloutLog
 from onethinker_eval.training.rollout_rewards import RolloutRewards
 from onethinker_eval.training.rows import SampleRows, training_rows
 from onethinker_eval.training.sft import Deadline
-from onethinker_eval.training.slots import slot_processor
 
 __all__ = ["build", "train"]
 
@@ -60,7 +61,7 @@ def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
     # TRL pads prompts on the left itself, but lets the tokenizer pad the kinds of tokens.
     processor.tokenizer.padding_side = "left"
     if rollouts.vllm == "off":
-        arguments.generation_kwargs = _suppressed(processor.tokenizer)
+        arguments.generation_kwargs = _sampling(processor.tokenizer)
     rows, _ = training_rows(recipe, -(-run.steps // rollouts.updates))
     parts = Parts(
         rewards or RolloutRewards(rollouts.profile),
@@ -74,7 +75,7 @@ def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
         model=model,
         args=arguments,
         train_dataset=rows,
-        processing_class=slot_processor(processor),
+        processing_class=rollout_processor(processor),
         callbacks=[Deadline(run.minutes)] if run.minutes else None,
         peft_config=adapters(recipe.model),
         parts=parts,
@@ -150,7 +151,13 @@ def _arguments(recipe: Recipe) -> GRPOConfig:
     )
 
 
-def _suppressed(tokenizer: Any) -> dict[str, Any]:
-    """Return what keeps the policy from saying media markers, which stand for pixels."""
+def _sampling(tokenizer: Any) -> dict[str, Any]:
+    """Return what transformers samples with.
+
+    The policy must not say media markers, which stand for pixels. On CPUs the cache is made at
+    full length at once: growing it by a token copies all of it, a quarter of the sampling time.
+    (On GPUs a cache of fixed length means compiling the model anew for each length.)
+    """
     known = tokenizer.get_vocab()
-    return {"suppress_tokens": [known[marker] for marker in _MARKERS if marker in known]}
+    fixed = {} if torch.cuda.is_available() else {"cache_implementation": "static"}
+    return {"suppress_tokens": [known[marker] for marker in _MARKERS if marker in known], **fixed}

@@ -1,0 +1,68 @@
+"""Log-probabilities of sampled tokens on CPUs, from the logits of those tokens alone.
+
+TRL folds the projection onto the vocabulary into a kernel that skips the prompt on GPUs. Without
+Triton it projects every position, prompts included, and throws most of that away: with prompts
+of 300 tokens and replies of 60, five sixths of it. On CPUs the model's own `logits_to_keep` does
+the same sum for the reply alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+__all__ = ["reply_logprobs"]
+
+_BY_ROW = ("mm_token_type_ids", "token_type_ids")
+
+
+def reply_logprobs(
+    model: Any,
+    tokens: torch.Tensor,
+    mask: torch.Tensor,
+    keep: int,
+    *,
+    temperature: float,
+    media: Mapping[str, Any],
+    rows: int | None = None,
+    entropy: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Return the log-probability of the last `keep` tokens of each row, and the entropy there.
+
+    `tokens` and `mask` are (N, L), the results (N, keep); masked tokens get 0. `media` holds
+    TRL's `pixel_values`, `image_grid_thw`, `num_images` and token kinds; `rows` are handled at
+    once.
+    """
+    found, spread = [], []
+    for part in _parts(tokens, mask, media, rows or len(tokens)):
+        made = model(**part, logits_to_keep=keep + 1, use_cache=False)
+        logits = made.logits[:, :-1].float() / temperature
+        shown = part["attention_mask"][:, -keep:] == 0
+        targets = part["input_ids"][:, -keep:]
+        every = torch.log_softmax(logits, dim=-1)
+        found.append(every.gather(-1, targets[..., None])[..., 0].masked_fill(shown, 0.0))
+        if entropy:
+            with torch.no_grad():
+                spread.append(-(every.exp() * every).sum(dim=-1).masked_fill(shown, 0.0))
+    return torch.cat(found), torch.cat(spread) if entropy else None
+
+
+def _parts(
+    tokens: torch.Tensor, mask: torch.Tensor, media: Mapping[str, Any], rows: int
+) -> Iterator[dict[str, Any]]:
+    """Yield the model's inputs for `rows` rows at a time, each with its own media."""
+    pixels, grid = media.get("pixel_values"), media.get("image_grid_thw")
+    counts: Sequence[int] = media.get("num_images") or [0] * len(tokens)
+    images = [0, *torch.tensor(counts).cumsum(0).tolist()]
+    for start in range(0, len(tokens), rows):
+        end = min(start + rows, len(tokens))
+        part = {"input_ids": tokens[start:end], "attention_mask": mask[start:end]}
+        part |= {name: media[name][start:end] for name in _BY_ROW if media.get(name) is not None}
+        if pixels is not None and grid is not None:
+            patches = [0, *grid.prod(dim=1).cumsum(0).tolist()]
+            first, last = images[start], images[end]
+            part["image_grid_thw"] = grid[first:last]
+            part["pixel_values"] = pixels[patches[first] : patches[last]]
+        yield part
