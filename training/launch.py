@@ -9,7 +9,7 @@ from typing import Any
 
 from onethinker_eval.errors import UsageError, unknown_name
 from onethinker_eval.paths import training_dir
-from onethinker_eval.training.recipe import Recipe
+from onethinker_eval.training.recipe import OptimiserSettings, Recipe
 
 __all__ = [
     "accumulation",
@@ -60,14 +60,13 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
     import torch
 
     run, settings = recipe.run, recipe.optimiser
-    schedule = {} if settings.min_lr_rate is None else {"min_lr_rate": settings.min_lr_rate}
     return {
         "output_dir": run.output,
         "max_steps": run.steps,
         "per_device_train_batch_size": run.micro_batch,
         "learning_rate": settings.lr,
         "lr_scheduler_type": settings.schedule,
-        "lr_scheduler_kwargs": schedule,
+        "lr_scheduler_kwargs": _schedule(settings, run.steps),
         "warmup_steps": settings.warmup,
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.clip,
@@ -84,6 +83,14 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
         "dataloader_num_workers": run.workers,
         "remove_unused_columns": False,
     }
+
+
+def _schedule(settings: OptimiserSettings, steps: int) -> dict[str, Any]:
+    """Return what the schedule needs to know besides the first rate."""
+    if settings.schedule == "warmup_stable_decay":
+        rest = {"num_decay_steps": round(steps * settings.decay), "decay_type": "linear"}
+        return rest | {"min_lr_ratio": settings.min_lr_rate or 0.0}
+    return {} if settings.min_lr_rate is None else {"min_lr_rate": settings.min_lr_rate}
 
 
 def uses_deepspeed(name: str | None) -> bool:

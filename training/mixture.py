@@ -22,7 +22,8 @@ __all__ = ["Order", "Source", "arrange"]
 class Source:
     """A numbered set of items: `size` of them, drawn `weight` times as often as weight 1.
 
-    Each item gives `rows` samples, which stand next to each other (they share media).
+    Each item gives `rows` samples, which stand next to each other (they share media). `length` is
+    how long its samples are, in any unit that all sources share.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Source:
     modality: Literal["image", "video"]
     weight: float = 1.0
     rows: int = 1
+    length: int = 0
 
     def __post_init__(self) -> None:
         """Refuse sources that could never be drawn from."""
@@ -64,12 +66,15 @@ def arrange(
     seed: int = 0,
     video_share: float | None = 0.5,
     video_from: float = 0.0,
+    sort: int = 1,
 ) -> Order:
     """Return the order of `blocks` batches of `image_rows` or `video_rows` samples each.
 
     `video_share` is the share of batches that are videos (None: by the sources' weights); it is
     0 before the fraction `video_from` of the run. Within a modality items are drawn by weight,
-    and each source goes through all its items before it repeats one.
+    and each source goes through all its items before it repeats one. In every `sort` batches of
+    a modality the items are put by the length of their sources and the batches then shuffled:
+    batches of one length pad less.
 
     >>> order = arrange([Source("a", 3, "image")], blocks=2, image_rows=3)
     >>> sorted(order.items[:3].tolist()), order.starts.tolist()
@@ -90,7 +95,9 @@ def arrange(
     for kind, members in by_kind.items():
         places = np.flatnonzero(at_video == (kind == "video"))
         if len(places):
-            drawn[:, places] = _draw(sources, members, len(places), rng)
+            rows = _draw(sources, members, len(places), rng)
+            size = image_rows if kind == "image" else video_rows or image_rows
+            drawn[:, places] = _by_length(sources, rows, size, sort, rng) if sort > 1 else rows
     return Order(drawn[0].astype(np.int32), drawn[1], drawn[2].astype(np.int32), starts)
 
 
@@ -133,6 +140,26 @@ def _draw(
     number = np.arange(int(rows.sum())) - np.repeat(np.cumsum(rows) - rows, rows)
     ids = np.array(members, np.int64)[picked]
     return np.stack([np.repeat(ids, rows), np.repeat(items, rows), number])[:, :count]
+
+
+def _by_length(
+    sources: Sequence[Source],
+    rows: NDArray[np.int64],
+    size: int,
+    batches: int,
+    rng: np.random.Generator,
+) -> NDArray[np.int64]:
+    """Return `rows` (3, N) with every `batches` batches of `size` put by length, then shuffled."""
+    lengths = np.array([source.length for source in sources])[rows[0]]
+    made = np.empty_like(rows)
+    for start in range(0, rows.shape[1], size * batches):
+        window = np.arange(start, min(start + size * batches, rows.shape[1]))
+        # Stable: the rows of an item stay together.
+        window = window[np.argsort(lengths[window], kind="stable")]
+        pieces = [window[at : at + size] for at in range(0, len(window), size)]
+        order = rng.permutation(len(pieces))
+        made[:, start : start + len(window)] = rows[:, np.concatenate([pieces[at] for at in order])]
+    return made
 
 
 def _passes(size: int, count: int, rng: np.random.Generator) -> NDArray[np.int64]:

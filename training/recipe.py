@@ -74,6 +74,8 @@ class SourceSettings:
     """Weight of single families (kind `demo`) or problem types (kind `json`)."""
     size: int = 1_000_000
     """How many different scenes kind `demo` has."""
+    asks: int | None = None
+    """Questions about one scene of kind `demo`; null asks as many as the demo suite does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ class DataSettings:
     """Share of video batches; null follows the weights."""
     video_from: float = 0.0
     """Fraction of the run before which there are only images."""
+    sort: int = 1
+    """Batches of one modality that are filled by length, to pad less; 1 leaves all to chance."""
     seed: int = 0
     """Seed of the order."""
     fps: float = 2.0
@@ -115,9 +119,11 @@ class OptimiserSettings:
     muon_lr: float = 5e-3
     """Learning rate of Muon."""
     schedule: str = "cosine"
-    """Schedule of transformers: cosine, constant, linear, cosine_with_min_lr, …"""
+    """Schedule of transformers: cosine, constant, linear, warmup_stable_decay, …"""
     min_lr_rate: float | None = None
-    """Last learning rate as a share of the first, for cosine_with_min_lr."""
+    """Last learning rate as a share of the first (cosine_with_min_lr, warmup_stable_decay)."""
+    decay: float = 0.3
+    """Last share of the steps in which the rate falls, for warmup_stable_decay."""
     warmup: float = 0.02
     """Share of the steps in which the rate rises."""
     weight_decay: float = 0.0
@@ -200,6 +206,8 @@ class RunSettings:
     """Spread of the target over neighbouring number tokens (tiny models only); 0 is off."""
     compile: bool = False
     """torch.compile the blocks; needs a C++ compiler."""
+    share_media: bool = False
+    """Encode a picture once that several samples of a batch show (SFT, one process)."""
     minutes: float | None = None
     """Stop, with a checkpoint, after this many minutes of training."""
 

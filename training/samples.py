@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -28,6 +28,7 @@ from onethinker_eval.training.mixture import Source
 __all__ = ["Clip", "DemoScenes", "Sample", "SampleSource", "demo_scenes", "row"]
 
 _SCENES_KEPT = 8
+_SCENES_MEASURED = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +66,28 @@ class DemoScenes:
     """Endless generated scenes of one demo twin, from the training seeds only."""
 
     def __init__(
-        self, twin: Twin, rule: FrameRule, *, size: int, weight: float, seed: int = 0
+        self,
+        twin: Twin,
+        rule: FrameRule,
+        *,
+        size: int,
+        weight: float,
+        seed: int = 0,
+        asks: int | None = None,
     ) -> None:
-        """Prepare `size` different scenes; `rule` chooses the frames of clips."""
+        """Prepare `size` different scenes; `rule` chooses the frames of clips.
+
+        With `asks` there are so many questions about each (fewer where a scene has no more).
+        """
         modality: Literal["image", "video"] = "video" if _is_video(twin) else "image"
-        self.source = Source(twin.label, size, modality, weight, rows=max(1, twin.setting.asks))
+        self._setting = replace(twin.setting, asks=asks) if asks else twin.setting
         self._twin = twin
         self._rule = rule
         self._seed = seed
         self._kept = functools.lru_cache(maxsize=_SCENES_KEPT)(self._draw)
+        self.source = Source(
+            twin.label, size, modality, weight, rows=max(1, self._setting.asks), length=_length(self)
+        )
 
     def samples(self, item: int) -> Sequence[Sample]:
         """Return the questions of scene `item`; the same for the same item, always."""
@@ -81,7 +95,7 @@ class DemoScenes:
 
     def _draw(self, item: int) -> tuple[Sample, ...]:
         dice = Dice(scene_seed("train", self._seed, "scenes", self._twin.label, item))
-        group = draw(self._twin, dice, item, None)
+        group = draw(self._twin, dice, item, None, self._setting)
         pictures = (group.picture, *group.more)
         shown = {at: self._pixels(picture) for at, picture in enumerate(pictures)}
         return tuple(
@@ -121,6 +135,7 @@ def demo_scenes(
     weight: float = 1.0,
     weights: Mapping[str, float] | None = None,
     seed: int = 0,
+    asks: int | None = None,
 ) -> list[DemoScenes]:
     """Return a source for each demo twin of `families` (empty: all ten).
 
@@ -140,9 +155,20 @@ def demo_scenes(
             size=size,
             weight=weight * (weights or {}).get(twin.family, 1.0) / counts[twin.family],
             seed=seed,
+            asks=asks,
         )
         for twin in chosen
     ]
+
+
+def _length(scenes: DemoScenes) -> int:
+    """Return the usual length of a source's questions and replies in characters."""
+    texts = [
+        sample.record.question + sample.thinking + sample.answer
+        for item in range(_SCENES_MEASURED)
+        for sample in scenes.samples(item)
+    ]
+    return sum(map(len, texts)) // len(texts)
 
 
 def _is_video(twin: Twin) -> bool:

@@ -28,6 +28,7 @@ from onethinker_eval.training.optimizers import muon_adamw
 from onethinker_eval.training.policy import adapters, load_policy
 from onethinker_eval.training.recipe import Recipe
 from onethinker_eval.training.rows import training_rows
+from onethinker_eval.training.shared_media import encode_once
 from onethinker_eval.training.slots import slot_processor
 from onethinker_eval.training.smoothing import SmoothedNumbers
 
@@ -121,19 +122,23 @@ class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped base
         self, model: Any, inputs: Any, return_outputs: bool, num_items_in_batch: Any
     ) -> Any:
         assert self.smoothed is not None
-        labels = inputs.pop("labels")
-        first = int((labels != -100).any(dim=0).nonzero()[0])
-        kept = labels.shape[1] - first + 1
-        outputs = model(**inputs, logits_to_keep=kept, use_cache=False)
-        logits, targets = outputs.logits[:, :-1], labels[:, 1:][:, -(kept - 1) :]
-        mask = targets != -100
-        loss = self.smoothed(logits[mask], targets[mask])
+        following = inputs.pop("labels")[:, 1:]
+        mask = following != -100
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
+        # The head runs on the reply's places only: it is most of a small model's work.
+        hook = head.register_forward_pre_hook(lambda _, given: (given[0][:, :-1][mask],))
+        try:
+            outputs = model(**inputs, use_cache=False)
+        finally:
+            hook.remove()
+        logits, targets = outputs.logits, following[mask]
+        loss = self.smoothed(logits, targets)
         if num_items_in_batch is None:
             loss = loss / mask.sum()
         else:  # counted over the whole step; the trainer then averages over processes
             loss = loss / num_items_in_batch * self.accelerator.num_processes
         with torch.no_grad():
-            right = (logits[mask].argmax(dim=-1) == targets[mask]).float().mean()
+            right = (logits.argmax(dim=-1) == targets).float().mean()
             self._metrics["train"]["mean_token_accuracy"].append(right.item())
         return (loss, outputs) if return_outputs else loss
 
@@ -161,6 +166,8 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
     torch.manual_seed(run.seed)
     arguments = _arguments(recipe)  # before the model: ZeRO-3 then loads it in shards
     model, processor = load_policy(recipe)
+    if run.share_media:
+        encode_once(model)
     if run.compile:
         _compile(model)
     rows, order = training_rows(recipe, run.steps)
@@ -168,7 +175,7 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
         model=model,
         args=arguments,
         train_dataset=rows,
-        processing_class=slot_processor(processor),
+        processing_class=slot_processor(processor, shared=run.share_media),
         callbacks=[Deadline(run.minutes)] if run.minutes else None,
         peft_config=adapters(recipe.model),
     )

@@ -72,8 +72,11 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
     """Qwen's image processor that also takes frame pairs: uint8 arrays of shape (2, H, W, 3).
 
     Images go the usual way; a pair goes through the video processor as a video of two frames,
-    already sampled and resized. Rows come back in the order the media were given.
+    already sampled and resized. Rows come back in the order the media were given; with `shared`,
+    a medium given several times has rows once (see `shared_media`).
     """
+
+    shared = False
 
     def fetch_images(self, image_url_or_urls: Any) -> Any:
         """Leave frame pairs alone, which the base class does not know as images."""
@@ -85,6 +88,15 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
 
     def preprocess(self, images: Any, **kwargs: Any) -> BatchFeature:
         """Return `pixel_values` (rows, patch) and `image_grid_thw` (media, 3)."""
+        if not self.shared:
+            return self._prepare(images, **kwargs)
+        from onethinker_eval.training.shared_media import distinct, share
+
+        media, places = distinct(_flatten(images))
+        tensors = {**kwargs, "return_tensors": "pt"}
+        return BatchFeature(data=share(self._prepare(media, **tensors), places))
+
+    def _prepare(self, images: Any, **kwargs: Any) -> BatchFeature:
         import torch
 
         media = _flatten(images)
@@ -131,16 +143,22 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
         """Return the settings to save: those of the stock image processor."""
         saved: dict[str, Any] = super().to_dict()
         saved.pop("_slot_video_processor", None)
+        saved.pop("shared", None)
         saved["image_processor_type"] = Qwen2VLImageProcessor.__name__
         return saved
 
 
-def slot_processor(processor: Qwen3VLProcessor) -> Qwen3VLProcessor:
-    """Return a processor like `processor` whose image path also takes frame pairs."""
+def slot_processor(processor: Qwen3VLProcessor, *, shared: bool = False) -> Qwen3VLProcessor:
+    """Return a processor like `processor` whose image path also takes frame pairs.
+
+    With `shared` it prepares a medium that is given several times once.
+    """
     settings = processor.image_processor.to_dict()
     settings.pop("image_processor_type", None)
+    images = SlotImageProcessor(**settings)
+    images.shared = shared
     return Qwen3VLProcessor(
-        image_processor=SlotImageProcessor(**settings),
+        image_processor=images,
         tokenizer=processor.tokenizer,
         video_processor=processor.video_processor,
         chat_template=processor.chat_template,

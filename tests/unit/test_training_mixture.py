@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onethinker_eval.training.mixture import Source, arrange
+from onethinker_eval.training.mixture import Order, Source, arrange
 
 SOURCES = [
     Source("refcoco", 50, "image", 2.0),
@@ -39,6 +39,26 @@ def test_weights_decide_within_a_modality() -> None:
 def test_share_by_weights() -> None:
     order = arrange(SOURCES, blocks=1000, image_rows=1, video_share=None)
     assert (order.sources == 2).sum() == 250
+
+
+def test_batches_by_length_hold_the_same_items_with_less_spread() -> None:
+    sources = [Source(str(n), 400, "image", rows=2, length=length) for n, length in enumerate((9, 2, 5))]
+    plain = arrange(sources, blocks=24, image_rows=8, seed=1)
+    made = arrange(sources, blocks=24, image_rows=8, seed=1, sort=4)
+
+    def spread(order: Order) -> float:
+        lengths = np.array([source.length for source in sources])[order.sources].reshape(24, 8)
+        return float((lengths.max(axis=1) - lengths.min(axis=1)).mean())
+
+    window = 4 * 8
+    for start in range(0, len(made), window):
+        drawn = [
+            sorted(zip(o.sources[start:][:window], o.items[start:][:window], strict=True))
+            for o in (plain, made)
+        ]
+        assert drawn[0] == drawn[1]
+    assert spread(made) < spread(plain) / 2
+    assert (made.items[::2] == made.items[1::2]).all()  # the rows of an item stay together
 
 
 @given(

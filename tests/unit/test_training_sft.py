@@ -39,6 +39,8 @@ def made(output: Path, **changes: str) -> Recipe:
         "run.save_every": "3",
         "run.log_every": "1",
         "run.workers": "0",
+        "run.compile": "false",
+        "run.share_media": "false",
     }
     return recipe.load("tiny-sft", values | {k.replace("__", "."): v for k, v in changes.items()})
 
