@@ -8,6 +8,7 @@ worker processes return their seconds to the process that started them, which ad
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
 import time
@@ -15,6 +16,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
+
+from onethinker_eval.errors import UsageError
 
 __all__ = [
     "Cost",
@@ -26,6 +29,7 @@ __all__ = [
     "count_lines",
     "meter",
     "note_gpu_peak",
+    "parse_price",
     "timed_decode",
     "timed_engine",
     "timed_idle",
@@ -108,20 +112,30 @@ class Meter:
         """Start at nothing."""
         self._lock = threading.Lock()
         self._task = ""
+        self._began: float | None = None
         self.costs: dict[str, Cost] = {}
 
     @contextmanager
     def task(self, task: str) -> Iterator[None]:
         """Count what names no task for `task` while the block runs, and its wall time."""
-        before, self._task = self._task, task
+        self._task = task
         _reset_gpu_peak()
-        began = time.monotonic()
+        self._began = time.monotonic()
         try:
             yield
         finally:
-            peak = _gpu_peak()
-            self.add(task=task, wall_s=time.monotonic() - began, gpu_peak_bytes=peak)
-            self._task = before
+            self._add_wall()
+            self._task, self._began = "", None
+            self.add(task=task, gpu_peak_bytes=_gpu_peak())
+
+    def _add_wall(self) -> None:
+        """Count the wall time since the last call for the current task, if there is one."""
+        with self._lock:
+            began, now = self._began, time.monotonic()
+            if began is None:
+                return
+            self._began = now
+            self.costs[self._task] = self.costs.get(self._task, Cost()) + Cost(wall_s=now - began)
 
     def add(self, *, task: str = "", **amounts: Any) -> None:
         """Add `amounts`, named as the fields of `Cost`, to `task` or to the current one."""
@@ -131,6 +145,7 @@ class Meter:
 
     def snapshot(self) -> dict[str, Cost]:
         """Return the costs of every task so far."""
+        self._add_wall()
         with self._lock:
             return dict(self.costs)
 
@@ -138,6 +153,33 @@ class Meter:
         """Forget everything, for a new run in the same process."""
         with self._lock:
             self.costs = {}
+
+
+_PRICES = ("in", "out", "gpu_hour")
+
+
+def parse_price(text: str) -> dict[str, float]:
+    """Read `in=…,out=…,gpu_hour=…`: money a million tokens read or written, and an hour of a GPU.
+
+    >>> parse_price("in=0.2,out=0.8")
+    {'in': 0.2, 'out': 0.8}
+
+    Raises `UsageError` for another name or no number.
+    """
+    found: dict[str, float] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = part.partition("=")
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if name not in _PRICES or not 0 <= amount < math.inf:
+            raise UsageError(
+                f"--price: {part!r} is none of {', '.join(f'{key}=NUMBER' for key in _PRICES)}",
+                hint="in and out are a million tokens, gpu_hour is one process for an hour",
+            )
+        found[name] = amount
+    return found
 
 
 _METER = Meter()

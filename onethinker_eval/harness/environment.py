@@ -16,12 +16,13 @@ import logging
 import os
 import sys
 import warnings
+from datetime import timedelta
 from types import ModuleType
 from typing import Any
 
 from onethinker_eval.paths import cache_dir
 
-__all__ = ["distributed_rank", "prepare", "silence_lmms_eval", "world_size"]
+__all__ = ["distributed_rank", "join_ranks", "prepare", "silence_lmms_eval", "world_size"]
 
 _QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -34,6 +35,9 @@ _QUIET = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "DECORD_LOG_LEVEL": "QUIET",
 }
+_PATIENCE = timedelta(days=30)
+"""How long a rank waits for the others: as long as any benchmark may take them."""
+
 _LOGGERS = (
     *("transformers", "datasets", "accelerate", "huggingface_hub", "httpx", "vllm", "PIL"),
     "qwen_vl_utils",
@@ -118,6 +122,28 @@ def _import_at_first_use(name: str) -> None:
 def distributed_rank() -> int:
     """Return this process's rank among those that share the run (torchrun, accelerate)."""
     return int(os.environ.get("RANK", "0"))
+
+
+def join_ranks(device: str | None = None) -> None:
+    """Set the processes of a shared run up to speak to each other; nothing with one process.
+
+    lmms-eval and accelerate would do it as well, but with two faults: without a GPU accelerate
+    starts only if told so, and a rank that is done half an hour before the others would be given
+    up. `device` is what `--device` says.
+    """
+    if world_size() < 2:
+        return
+    import torch
+    from torch import distributed
+
+    gpu = torch.cuda.is_available() and not (device or "").startswith("cpu")
+    if not gpu:
+        os.environ.setdefault("ACCELERATE_USE_CPU", "true")
+    if not distributed.is_initialized():
+        if gpu:
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
+        distributed.init_process_group(backend, timeout=_PATIENCE)
 
 
 def world_size() -> int:

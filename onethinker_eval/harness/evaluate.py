@@ -6,73 +6,68 @@ the model is loaded; a run whose samples are all finished never loads it.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from onethinker_eval import readers
 from onethinker_eval.benchmarks import Task, resolve
-from onethinker_eval.errors import DataError, OneThinkerError
+from onethinker_eval.errors import OneThinkerError
 from onethinker_eval.harness import costs, environment
-from onethinker_eval.harness.asking import profile, using_profile
-from onethinker_eval.harness.fingerprints import MediaDigests, digest
+from onethinker_eval.harness.asking import using_profile
+from onethinker_eval.harness.cost_files import saved_costs
+from onethinker_eval.harness.fingerprints import MediaDigests
 from onethinker_eval.harness.model_loading import check_model_name
 from onethinker_eval.harness.progress import ProgressCallback, Ticker
 from onethinker_eval.harness.results import RunResult, finish_run
-from onethinker_eval.harness.run_folder import RunFolder, record_digest
+from onethinker_eval.harness.run_folder import RunFolder
 from onethinker_eval.harness.sample_key import SampleKeys, model_identity
 from onethinker_eval.harness.segmenting import ready_segmenter, segment_tasks, segmenter_for
-from onethinker_eval.harness.settings import Settings, parse_arguments, without_secrets
+from onethinker_eval.harness.settings import Settings
 from onethinker_eval.harness.task_data import prepared, write_data_file
 from onethinker_eval.harness.weights import weights_fingerprint
+from onethinker_eval.harness.workload import NO_LIMIT, Choose, Work, identity_of_run, load_work
 from onethinker_eval.paths import cache_dir
 from onethinker_eval.records import Record
 
 __all__ = ["NO_LIMIT", "SLICE", "evaluate"]
-
-NO_LIMIT = 1 << 53
-"""The limit of a run without one: larger than any other, so that a limit may grow to it."""
 
 SLICE = 32_768
 """How many samples of a task lmms-eval is given at once: it holds some 5 KB for each till the
 end, and a shorter stretch would let an engine run empty more often."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """One task of the run: its records, and the samples that could not become one."""
-
-    task: Task
-    records: tuple[Record, ...]
-    unreadable: tuple[DataError, ...]
-    generation: dict[str, Any]
-
-
-def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) -> RunResult:
+def evaluate(
+    settings: Settings,
+    *,
+    progress: ProgressCallback | None = None,
+    choose: Choose | None = None,
+) -> RunResult:
     """Run `settings` to its end, resuming what its folder holds, and score the replies.
 
-    `progress` is called with a `Progress` at each change. Raises `UsageError`, `DataError`,
-    `RunError` or `MissingPart`; a sample that fails does not raise, it is listed in the result.
+    `progress` is called with a `Progress` at each change; `choose` takes some of each task's
+    records. Raises `UsageError`, `DataError`, `RunError` or `MissingPart`; a sample that fails
+    does not raise, it is listed in the result.
     """
     environment.prepare(verbose=settings.verbose)
+    environment.join_ranks(settings.device)
     check_model_name(settings.model)
     with using_profile(settings.prompt, settings.system_prompt):
-        return _evaluate(settings, progress)
+        return _evaluate(settings, progress, choose)
 
 
-def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResult:
+def _evaluate(
+    settings: Settings, progress: ProgressCallback | None, choose: Choose | None
+) -> RunResult:
     rank, world = environment.distributed_rank(), environment.world_size()
     tasks = resolve(settings.tasks, settings.include_path)
     # Resolved once: for the demo suite this checks every file of it.
     data = "hub" if settings.data == "hub" else readers.data_root(settings.data)
-    works = [_load(task, settings, data) for task in tasks]
+    works = [load_work(task, settings, data, choose) for task in tasks]
     ticker = Ticker(progress, {w.task.id: len(w.records) + len(w.unreadable) for w in works})
     with RunFolder(settings, rank=rank, world=world) as folder:
         ticker.say("model", "reading the weights")
         weights = weights_fingerprint(settings.model, settings.model_args)
-        decisive = _identity(settings, works, weights)
+        decisive = identity_of_run(settings, works, weights)
         folder.compare(decisive)
         for work in works:
             folder.check(work.task.id, work.records)
@@ -83,12 +78,16 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
             device=settings.device,
         )
         folder.begin(decisive)
+        if settings.shard:
+            for work in works:
+                folder.write_places(work.task.id, work.places, work.records)
         media = MediaDigests(cache_dir() / "media_digests.jsonl")
         identity = model_identity(settings.model, settings.model_args, weights)
         keys = {w.task.id: SampleKeys(w.task, identity, w.generation, media) for w in works}
-        pending = works if world > 1 else _pending(folder, works, keys, ticker)
-        if pending:
-            _generate(settings, folder, pending, keys, ticker)
+        with saved_costs(folder.path, rank):
+            pending = works if world > 1 else _pending(folder, works, keys, ticker)
+            if any(work.records for work in pending):
+                _generate(settings, folder, pending, keys, ticker)
         media.save()
         segment_tasks(
             folder.path,
@@ -105,52 +104,9 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
         return finish_run(folder, settings, [work.task for work in works], ticker)
 
 
-def _load(task: Task, settings: Settings, data: str | Path) -> _Work:
-    records: list[Record] = []
-    unreadable: list[DataError] = []
-    items = readers.iterate(task, data)
-    for item in itertools.islice(items, settings.limit):
-        if isinstance(item, DataError):
-            unreadable.append(item)
-        else:
-            records.append(item)
-    if not records:
-        if unreadable:
-            raise unreadable[0]
-        raise DataError(f"{task.name} has no record under {settings.data}")
-    generation = {**task.generation, **parse_arguments(settings.gen_kwargs, "--gen_kwargs")}
-    return _Work(task, tuple(records), tuple(unreadable), generation)
-
-
-def _identity(settings: Settings, works: Sequence[_Work], weights: str) -> dict[str, Any]:
-    """Return what decides the replies of a run, for the manifest to compare."""
-    tasks = {}
-    for work in works:
-        data = digest(*(record_digest(record.to_json()) for record in work.records))
-        tasks[work.task.id] = {
-            "prompts": profile().digest,
-            "generation": {key: str(value) for key, value in work.generation.items()},
-            "limit": settings.limit if settings.limit is not None else NO_LIMIT,
-            "info": {
-                "benchmark": work.task.benchmark,
-                "split": work.task.split,
-                "version": work.task.version,
-                "records": len(work.records),
-                "unreadable": len(work.unreadable),
-                "data": data,
-            },
-        }
-    model = {
-        "name": settings.model,
-        "arguments": without_secrets(settings.model_args),
-        "weights": weights,
-    }
-    return {"model": model, "seed": settings.seed, "tasks": tasks}
-
-
 def _pending(
-    folder: RunFolder, works: Sequence[_Work], keys: dict[str, SampleKeys], ticker: Ticker
-) -> list[_Work]:
+    folder: RunFolder, works: Sequence[Work], keys: dict[str, SampleKeys], ticker: Ticker
+) -> list[Work]:
     """Return the tasks with samples to do; what the others hold counts as reused."""
     left = []
     for work in works:
@@ -176,7 +132,7 @@ def _key(keys: SampleKeys, record: Record) -> str | None:
 def _generate(
     settings: Settings,
     folder: RunFolder,
-    works: Sequence[_Work],
+    works: Sequence[Work],
     keys: dict[str, SampleKeys],
     ticker: Ticker,
 ) -> None:
@@ -195,7 +151,7 @@ def _generate(
     files = {work.task.id: write_data_file(work.task, work.records) for work in works}
     with prepared(files, settings.include_path):
         manager = RunTaskManager([work.task for work in works], files)
-        for work in works:
+        for work in filter(lambda work: work.records, works):
             ticker.start(work.task.id)
             with folder.journal(work.task.id) as journal, costs.meter().task(work.task.id):
                 model.attend(

@@ -87,12 +87,14 @@ class Manifest:
             "identity": {**identity, "tasks": tasks},
             "settings": settings.to_json(),
             "sessions": sessions,
+            "costs": self.content.get("costs", {}),
         }
         self.write()
 
-    def finish(self, outcome: Mapping[str, Any]) -> None:
-        """Note on the current session that it came to its end, and with what `outcome`."""
+    def finish(self, outcome: Mapping[str, Any], costs: Mapping[str, Any] | None = None) -> None:
+        """Note that the current session came to its end, with what `outcome`, and all `costs`."""
         self.content["sessions"][-1] |= {"finished": _now(), "outcome": dict(outcome)}
+        self.content["costs"] = dict(costs or {})
         self.write()
 
     def write(self) -> None:
@@ -109,7 +111,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     >>> differences({"tasks": {"t": {"limit": 8}}}, {"tasks": {"t": {"limit": 9}, "u": {}}})
     []
     """
-    found = [phrase for key in old if key != "tasks" for phrase in _compare(key, old, new)]
+    keys = [key for key in {**old, **new} if key != "tasks"]
+    found = [phrase for key in keys for phrase in _compare(key, old, new)]
     for task, now in new["tasks"].items():
         then = old["tasks"].get(task)
         if then is None:
@@ -126,7 +129,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
 
 
 def _compare(key: str, old: Mapping[str, Any], new: Mapping[str, Any], of: str = "") -> list[str]:
-    then, now = old[key], new.get(key)
+    then, now = old.get(key), new.get(key)
     if then == now:
         return []
     if isinstance(then, Mapping) and isinstance(now, Mapping):

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from onethinker_eval.harness.settings import Settings
     from onethinker_eval.rescoring import MetricRow, Rescored
 
-__all__ = ["Failure", "RunResult", "failures_of", "finish_run"]
+__all__ = ["Failure", "RunResult", "failures_of", "finish_run", "write_report"]
+
+
+REPORT_BYTES = 1 << 30
+"""A run with more bytes of replies gets a report only when asked for: it would take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +69,12 @@ def finish_run(
     folder: RunFolder, settings: Settings, tasks: Sequence[Task], ticker: Ticker
 ) -> RunResult:
     """Score what the journal holds, write the result files, and close the session."""
-    from onethinker_eval.reporting import write_leaderboards
-    from onethinker_eval.rescoring import rescore
-
     failures = failures_of(folder, tasks)
     notes = _judge(folder.path, tasks, settings, ticker)
-    # All tasks the folder holds, not only those of this command: metrics.csv is the run's.
-    scored = rescore(
-        folder.path,
-        protocols=settings.protocols,
-        seed=settings.seed,
-        include_path=settings.include_path,
-    )
-    write_leaderboards(folder.path, scored.rows)
+    scored = _score(folder.path, settings)
     folder.finish({"generated": ticker.generated, "reused": ticker.reused, "failed": len(failures)})
+    if settings.report and not settings.shard:
+        ticker.say("score", write_report(folder.path))
     ticker.say("done", "")
     return RunResult(
         folder.path,
@@ -89,6 +85,43 @@ def finish_run(
         tuple(_unscored(scored, failures, {task.id for task in tasks})),
         notes,
     )
+
+
+def _score(folder: Path, settings: Settings) -> Rescored:
+    """Score all tasks that the folder holds, not only this command's: metrics.csv is the run's."""
+    from onethinker_eval.reporting import write_leaderboards
+    from onethinker_eval.rescoring import Rescored, rescore
+    from onethinker_eval.rescoring.journals import stored_tasks
+
+    if settings.shard and not stored_tasks(folder):
+        return Rescored((), ())  # fewer samples than shards, and none for this one
+    scored = rescore(
+        folder,
+        protocols=settings.protocols,
+        seed=settings.seed,
+        include_path=settings.include_path,
+    )
+    write_leaderboards(folder, scored.rows)
+    return scored
+
+
+def write_report(folder: Path) -> str:
+    """Write report.html beside the results of a run; return a line if there is something to say.
+
+    The run is finished and its results are written: whatever goes wrong here is told and no more.
+    """
+    size = sum(path.stat().st_size for path in (folder / "replies").glob("*.jsonl"))
+    later = f"onethinker-eval report {folder}"
+    if size > REPORT_BYTES:
+        return f"no report.html for {size >> 20} MiB of replies; `{later}` makes it"
+    try:
+        from onethinker_eval.reporting.html import build_report
+
+        build_report([folder])
+    except Exception as error:  # a report is a view of results that are safe already
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return f"report.html was not written ({reason}); `{later}` tries again"
+    return ""
 
 
 def _judge(

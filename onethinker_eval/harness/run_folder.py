@@ -7,9 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import orjson
+
 from onethinker_eval.benchmarks import Task
 from onethinker_eval.errors import DataError, RunError
-from onethinker_eval.files import FolderLock
+from onethinker_eval.files import FolderLock, write_atomic
+from onethinker_eval.harness.cost_files import cost_table, read_costs
 from onethinker_eval.harness.fingerprints import digest
 from onethinker_eval.harness.manifest import Manifest
 from onethinker_eval.harness.replies import Reply, TaskJournal, drop_lines
@@ -82,9 +85,16 @@ class RunFolder:
             self._manifest.begin(self._settings, identity)
 
     def finish(self, outcome: Mapping[str, Any]) -> None:
-        """Note the session's end in the manifest."""
+        """Note the session's end in the manifest, with what the run has cost."""
         if self._manifest is not None:
-            self._manifest.finish(outcome)
+            self._manifest.finish(outcome, cost_table(read_costs(self.path), self._settings.price))
+
+    def write_places(self, task: str, places: Sequence[int], records: Sequence[Record]) -> None:
+        """Note which samples of the whole run are this shard's, for `merge` to check."""
+        if self._rank == 0:
+            names = [record.id for record in records]
+            content = orjson.dumps({"places": list(places), "ids": names})
+            write_atomic(self.path / "shard" / f"{task}.json", content)
 
     def journal(self, task: str) -> TaskJournal:
         """Return the reply journal of `task`, to be opened with `with`."""

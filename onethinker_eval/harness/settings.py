@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from onethinker_eval.errors import UsageError
+from onethinker_eval.harness.costs import parse_price
+from onethinker_eval.harness.sharding import parse_shard
 from onethinker_eval.segmentation.choice import check_segmenter
 
 __all__ = ["Settings", "parse_arguments", "redact", "without_secrets"]
@@ -29,7 +31,9 @@ class Settings:
     handed to the model at once; `None` lets the journal choose.
     `judge` is what `--judge` says (see `onethinker_eval.judging`); it decides no reply.
     `segmenter` makes the masks: `grabcut`, `sam2[:CHECKPOINT][,config=…]` or `none`; empty is
-    `grabcut` for the demo suite and `none` for other data.
+    `grabcut` for the demo suite and `none` for other data. `shard` is `i/n` for part i of a run
+    that n commands share. `price` says what tokens or GPU hours cost (see `harness.costs`); it
+    and `report`, whether a finished run gets a report.html, decide no reply.
     """
 
     model: str
@@ -51,6 +55,9 @@ class Settings:
     verbose: bool = False
     judge: str = ""
     segmenter: str = ""
+    shard: str = ""
+    price: str = ""
+    report: bool = True
 
     def __post_init__(self) -> None:
         """Check every field; raises `UsageError` that names the option."""
@@ -73,6 +80,10 @@ class Settings:
         parse_arguments(self.gen_kwargs, "--gen_kwargs")
         if self.segmenter:
             check_segmenter(self.segmenter)
+        if self.shard:
+            parse_shard(self.shard)
+        if self.price:
+            parse_price(self.price)
         if self.judge:
             from onethinker_eval.judging.settings import parse_judge
 
@@ -84,7 +95,13 @@ class Settings:
 
         >>> Settings("qwen3_vl", ("refcoco",), "pretrained=org/OneThinker-8B,fps=2").run_name
         'qwen3_vl-OneThinker-8B-demo'
+        >>> Settings("oracle", ("refcoco",), run="r", shard="2/8").run_name
+        'r.shard-2-of-8'
         """
+        return self._base_name + (parse_shard(self.shard).suffix if self.shard else "")
+
+    @property
+    def _base_name(self) -> str:
         if self.run:
             return self.run
         arguments = parse_arguments(self.model_args, "--model_args")
