@@ -1,44 +1,33 @@
 """Training samples from files in the released JSON form (OneThinker-train and the like).
 
-Fields are those of the evaluation's reader, and `process`: the thinking to learn, with or without
-`<think>` tags (supervised training only). Records that cannot be read, and media that cannot be
-decoded, are left out and counted, never trained on as something else.
+Records that cannot be read, and media that cannot be decoded, are left out and counted, never
+trained on as something else.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
-import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from onethinker_eval.errors import DataError
 from onethinker_eval.media import images, video
 from onethinker_eval.media.frames import FrameRule
-from onethinker_eval.readers import onethinker_json
-from onethinker_eval.readers.fields import read_json_list
-from onethinker_eval.records import Record
+from onethinker_eval.training.lessons import LeftOut, Lesson, read_lessons
 from onethinker_eval.training.mixture import Source
 from onethinker_eval.training.recipe import SourceSettings
 from onethinker_eval.training.samples import Clip, Sample
 
-__all__ = ["JsonSamples", "json_samples"]
+__all__ = ["JsonSamples", "group_weight", "json_samples", "sort_lessons"]
 
 _LOG = logging.getLogger(__name__)
-_TAGS = re.compile(r"</?(?:think|answer)>")
 _LONGEST_GAP = 50
 """Unreadable media in a row after which the data, not a file, is at fault."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Lesson:
-    record: Record
-    thinking: str
-    answer: str
+Groups = dict[tuple[str, Literal["image", "video"]], list[Lesson]]
 
 
 class JsonSamples:
@@ -48,7 +37,7 @@ class JsonSamples:
         self,
         name: str,
         modality: Literal["image", "video"],
-        lessons: Sequence[_Lesson],
+        lessons: Sequence[Lesson],
         rule: FrameRule,
         weight: float,
     ) -> None:
@@ -77,16 +66,14 @@ class JsonSamples:
             fix="check data.root of the recipe",
         )
 
-    def _sample(self, lesson: _Lesson) -> Sample:
+    def _sample(self, lesson: Lesson) -> Sample:
         stills, clip = [], None
         for medium in lesson.record.media:
             if medium.kind == "image":
                 stills.append(images.read(medium.path, self._rule).pixels)
-            elif clip is None:
+            else:
                 shown = video.read(medium.path, self._rule)
                 clip = Clip(shown.frames, shown.indices, shown.fps)
-            else:
-                raise DataError("two videos in one record", file=lesson.record.origin)
         return Sample(lesson.record, tuple(stills), clip, lesson.thinking, lesson.answer)
 
 
@@ -99,27 +86,13 @@ def json_samples(
     nothing can be used.
     """
     path = Path(settings.path or "")
-    groups: dict[tuple[str, Literal["image", "video"]], list[_Lesson]] = {}
-    left_out: Counter[str] = Counter()
-    readable = onethinker_json.read(path, root, {})
-    for made, (_, raw) in zip(readable, read_json_list(path), strict=True):
-        if isinstance(made, DataError):
-            left_out[made.problem] += 1
-        elif not made.media:
-            left_out["no image or video"] += 1
-        elif thinking and not _text(raw, "process"):
-            left_out["no thinking (process)"] += 1
-        else:
-            modality: Literal["image", "video"] = (
-                "video" if any(medium.kind == "video" for medium in made.media) else "image"
-            )
-            lesson = _Lesson(made, _text(raw, "process"), _text(raw, "solution"))
-            groups.setdefault((made.problem_type.lower(), modality), []).append(lesson)
-    for reason, count in left_out.most_common():
+    groups, left_out = sort_lessons(path, root, thinking=thinking)
+    for reason, count in Counter(item.reason for item in left_out).most_common():
         _LOG.warning("%s: left out %d records: %s", path, count, reason)
     if not groups:
         raise DataError(
-            f"no record can be trained on; left out: {dict(left_out)}",
+            f"no record can be trained on; left out: "
+            f"{dict(Counter(item.reason for item in left_out))}",
             file=str(path),
             fix="check the file and data.root",
         )
@@ -130,12 +103,24 @@ def json_samples(
             modality,
             lessons,
             rule,
-            settings.weight * settings.weights.get(kind, 1.0) * len(lessons) / total,
+            group_weight(settings, kind, len(lessons), total),
         )
         for (kind, modality), lessons in sorted(groups.items())
     ]
 
 
-def _text(raw: Any, name: str) -> str:
-    value = raw.get(name) if isinstance(raw, dict) else None
-    return _TAGS.sub("", value).strip() if isinstance(value, str) else ""
+def sort_lessons(path: Path, root: Path, *, thinking: bool) -> tuple[Groups, list[LeftOut]]:
+    """Return the usable records of a file by problem type and modality, and the others."""
+    groups: Groups = {}
+    left_out: list[LeftOut] = []
+    for made in read_lessons(path, root, thinking=thinking):
+        if isinstance(made, LeftOut):
+            left_out.append(made)
+        else:
+            groups.setdefault((made.kind, made.modality), []).append(made)
+    return groups, left_out
+
+
+def group_weight(settings: SourceSettings, kind: str, size: int, total: int) -> float:
+    """Return the weight of a problem type with `size` of a file's `total` records."""
+    return settings.weight * settings.weights.get(kind, 1.0) * size / total
