@@ -192,7 +192,9 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     final = output / "model"
     trainer.save_model(str(final))
-    processor.save_pretrained(final)
+    if trainer.is_world_process_zero():
+        processor.save_pretrained(final)
+    trainer.accelerator.wait_for_everyone()  # whoever goes on may load it
     return final
 
 
