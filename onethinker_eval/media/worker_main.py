@@ -35,10 +35,6 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     try:
         order, _ = receive(channel)
-        with contextlib.suppress(ImportError):
-            import torch
-
-            torch.set_num_threads(1)
         craft = _craft(order["craft"], order["settings"])
         send(channel, {"ready": True})
         while True:
