@@ -49,6 +49,7 @@ class RunServer:
         kill_after: float | None = None,
         kill_when: Callable[[], bool] | None = None,
         file_limit: int | None = None,
+        environment: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> dict[str, Any]:
         """Run `settings` and return the outcome; `{"killed": True}` if killed before its end.
@@ -59,6 +60,7 @@ class RunServer:
         self._count += 1
         outcome = self._scratch / f"outcome-{self._count}.json"
         request = {"settings": settings, "outcome": str(outcome), "file_limit": file_limit}
+        request["environment"] = dict(environment or {})
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -140,6 +142,7 @@ def _child(request: Mapping[str, Any]) -> None:
     from onethinker_eval.harness.settings import Settings
 
     os.dup2(2, 1)  # whatever is printed must not mix with the server's answers
+    os.environ.update(request["environment"])
     outcome = Path(request["outcome"])
     if request["file_limit"]:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

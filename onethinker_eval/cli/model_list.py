@@ -13,15 +13,17 @@ OWN_MODELS = {
     "onethinker-tiny": "a 1.4 M parameter Qwen3-VL that runs on any CPU; needs no download",
     "oracle": "answers from the truth: every benchmark must reach its maximum",
     "baseline": "centre box, whole span, first option …: the floor a model must beat",
+    "vllm": "Qwen3-VL weights by vLLM, asked as `onethinker` asks; else lmms-eval's vllm wrapper",
+    "openai": "any OpenAI-compatible server (--model_args base_url=…,model=…)",
+    "onethinker-vllm": "vllm for Qwen3-VL alone; the name it has in lmms-eval itself",
+    "onethinker-api": "openai; the name it has in lmms-eval itself",
     "replay": "scores a file of replies (--model_args path=FILE)",
 }
 
 _COMMON = {
     "qwen3_vl": "Qwen3-VL and models trained from it, by transformers, lmms-eval's own frames",
-    "vllm": "any model vLLM serves, in this process; frames of a video as images",
-    "vllm_generate": "as vllm, videos as true videos",
-    "openai": "an OpenAI-compatible server (--model_args base_url=…,model_version=…)",
-    "async_openai": "as openai, many requests at once",
+    "vllm_generate": "any model vLLM serves, in this process; lmms-eval's own frames",
+    "async_openai": "an OpenAI-compatible server, lmms-eval's own frames, as images",
 }
 
 

@@ -17,8 +17,8 @@ def check_model_name(name: str) -> None:
 
     from onethinker_eval.harness.models import manifests
 
-    for manifest in manifests():
-        # The entry point does this where the package is installed; a bare checkout has none.
+    for manifest in manifests(here=True):
+        # The entry point adds ours where the package is installed; a bare checkout has none.
         MODEL_REGISTRY_V2.register_manifest(manifest, overwrite=True)
     if name not in list_available_models(include_aliases=True):
         raise unknown_name("model", name, list_available_models(include_aliases=True))

@@ -15,6 +15,7 @@ from typing import Any
 from onethinker_eval.benchmarks import Task
 from onethinker_eval.harness.asking import messages_of
 from onethinker_eval.harness.fingerprints import MediaDigests, canonical, digest
+from onethinker_eval.harness.models import decisive
 from onethinker_eval.harness.settings import without_secrets
 from onethinker_eval.records import Record
 
@@ -22,8 +23,8 @@ __all__ = ["SampleKeys", "model_identity"]
 
 
 def model_identity(name: str, arguments: str, weights: str) -> str:
-    """Return the digest of what answers: model name, arguments (no secrets), weights."""
-    return digest(name, without_secrets(arguments), weights)
+    """Return the digest of what answers: model name, its decisive arguments, weights."""
+    return digest(name, decisive(name, without_secrets(arguments)), weights)
 
 
 class SampleKeys:
@@ -38,6 +39,10 @@ class SampleKeys:
         """
         self._prefix = hashlib.sha256(canonical([task.id, identity, dict(generation)]))
         self._task, self._media = task, media
+
+    def save(self) -> None:
+        """Remember the digests of the media for the next run."""
+        self._media.save()
 
     def __call__(self, record: Record) -> str:
         """Return the key of `record`.

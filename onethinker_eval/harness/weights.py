@@ -11,6 +11,7 @@ from onethinker_eval.harness.settings import parse_arguments
 __all__ = ["weights_fingerprint"]
 
 _REMOTE = {"model_version", "base_url", "azure_endpoint"}
+_SERVED = {"openai", "onethinker-api"}
 _TRUTHLESS = {"oracle", "baseline", "dummy"}
 
 
@@ -24,6 +25,8 @@ def weights_fingerprint(model: str, arguments: str) -> str:
     """
     if model in _TRUTHLESS:
         return "none"
+    if model in _SERVED:
+        return "remote"
     values = parse_arguments(arguments, "--model_args")
     if model == "onethinker-tiny" and "pretrained" not in values:
         from onethinker_eval.demo.tiny_model import tiny_folder

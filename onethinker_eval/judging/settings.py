@@ -14,7 +14,16 @@ from urllib.parse import urlsplit
 
 from onethinker_eval.errors import UsageError, unknown_name
 
-__all__ = ["DEFAULT_KEY", "REWARD_SERVERS", "JudgeSettings", "is_local", "parse_judge"]
+__all__ = [
+    "DEFAULT_KEY",
+    "REWARD_SERVERS",
+    "JudgeSettings",
+    "checked_url",
+    "is_local",
+    "key_of_environment",
+    "parse_judge",
+    "refuse_secret",
+]
 
 DEFAULT_KEY = "OPENAI_API_KEY"
 """The variable looked at when `api_key_env` is not given; it need not be set."""
@@ -62,21 +71,39 @@ class JudgeSettings:
         The default variable is not sent in the clear to another machine: name it to insist.
         Raises `UsageError` if a variable that was named is not set.
         """
-        if self.api_key_env:
-            value = os.environ.get(self.api_key_env, "").strip()
-            if not value:
-                raise UsageError(
-                    f"{_OPTION} api_key_env={self.api_key_env}: the variable is not set",
-                    hint=f"export {self.api_key_env}=… first",
-                )
-            return value
-        if urlsplit(url).scheme == "http" and not is_local(url):
-            return None
-        return os.environ.get(DEFAULT_KEY, "").strip() or None
+        return key_of_environment(url, self.api_key_env)
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as JSON values; there is nothing secret among them."""
         return asdict(self)
+
+
+def key_of_environment(url: str, variable: str, *, option: str = _OPTION) -> str | None:
+    """Return the key for requests to `url`: that in `variable`, else in `OPENAI_API_KEY`.
+
+    The default variable need not be set, and is not sent in the clear to another machine. Raises
+    `UsageError` naming `option` if a variable that was named is not set.
+    """
+    if variable:
+        value = os.environ.get(variable, "").strip()
+        if not value:
+            raise UsageError(
+                f"{option} api_key_env={variable}: the variable is not set",
+                hint=f"export {variable}=… first",
+            )
+        return value
+    if urlsplit(url).scheme == "http" and not is_local(url):
+        return None
+    return os.environ.get(DEFAULT_KEY, "").strip() or None
+
+
+def refuse_secret(name: str, *, option: str = _OPTION) -> None:
+    """Raise `UsageError` if `name` is that of a key: what is stored must hold none."""
+    if name.casefold() in _SECRETS:
+        raise UsageError(
+            f"{option} takes no {name}: it would end up in the run folder",
+            hint="put it into an environment variable and give its name as api_key_env=NAME",
+        )
 
 
 def is_local(url: str) -> bool:
@@ -100,11 +127,7 @@ def parse_judge(text: str) -> JudgeSettings:
     found: dict[str, Any] = {}
     known = JudgeSettings.__dataclass_fields__
     for name, value in values.items():
-        if name.casefold() in _SECRETS:
-            raise UsageError(
-                f"{_OPTION} takes no {name}: it would end up in the run folder",
-                hint="put it into an environment variable and give its name as api_key_env=NAME",
-            )
+        refuse_secret(name)
         name = "timeout_s" if name == "timeout" else name
         if name not in known:
             raise unknown_name(f"key of {_OPTION}", name, known)
@@ -146,11 +169,12 @@ def _typed(name: str, value: str) -> Any:
             raise UsageError(f"{_OPTION} timeout must be 0.05 to 3600 seconds, found {value!r}")
         return seconds
     if name in ("base_url", "reward_url"):
-        return _url(name, value)
+        return checked_url(name, value)
     return value
 
 
-def _url(name: str, value: str) -> str:
+def checked_url(name: str, value: str, *, option: str = _OPTION) -> str:
+    """Return the address `value` without its last slash; `UsageError` if it is none or secret."""
     try:
         parts = urlsplit(value)
         host = parts.hostname
@@ -160,12 +184,12 @@ def _url(name: str, value: str) -> str:
         host, secret, parts = None, None, urlsplit("")
     if parts.scheme not in ("http", "https") or not host:
         raise UsageError(
-            f"{_OPTION} {name} must be an http or https address",
+            f"{option} {name} must be an http or https address",
             hint="e.g. http://localhost:8000/v1",
         )
     if secret:
         raise UsageError(
-            f"{_OPTION} {name} must hold neither a user, a password nor a query",
+            f"{option} {name} must hold neither a user, a password nor a query",
             hint="keys come from the environment: api_key_env=NAME",
         )
     return value.rstrip("/")

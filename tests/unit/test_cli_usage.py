@@ -16,7 +16,7 @@ from onethinker_eval.cli import main
 from onethinker_eval.cli.app import app
 from onethinker_eval.cli.model_list import OWN_MODELS
 from onethinker_eval.harness import evaluate as harness_evaluate
-from onethinker_eval.harness.models import CLASSES
+from onethinker_eval.harness.models import CLASSES, HERE
 from onethinker_eval.harness.progress import Progress
 from onethinker_eval.harness.results import Failure, RunResult
 from onethinker_eval.rescoring.rows import MetricRow
@@ -276,10 +276,11 @@ def test_models_lists_ours_and_lmms_evals(capsys: pytest.CaptureFixture[str]) ->
     assert main(["models", "--json"]) == 0
     rows = {row["name"]: row["source"] for row in json.loads(capsys.readouterr().out)}
     assert [name for name, source in rows.items() if source == "onethinker-eval"] == [
-        *("onethinker", "onethinker-tiny", "oracle", "baseline", "replay"),
+        *("onethinker", "onethinker-tiny", "oracle", "baseline", "vllm", "openai"),
+        *("onethinker-vllm", "onethinker-api", "replay"),
     ]
-    assert set(OWN_MODELS) == set(CLASSES)
-    assert rows["qwen3_vl"] == rows["openai"] == rows["vllm"] == "lmms-eval"
+    assert set(OWN_MODELS) == {*CLASSES, *HERE}
+    assert rows["qwen3_vl"] == rows["async_openai"] == rows["vllm_generate"] == "lmms-eval"
     assert len(rows) > 100
     assert main(["models"]) == 0
     assert "oracle" in capsys.readouterr().out

@@ -5,14 +5,13 @@ Every model of ours that sees pixels asks through here, whatever runs its weight
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lmms_eval.api.instance import GenerationResult, Instance
 
 from onethinker_eval.harness.asking import messages_of
-from onethinker_eval.harness.models.media_ahead import Shown, rule_with, shown
+from onethinker_eval.harness.models.media_ahead import Wanted, rule_with
 from onethinker_eval.harness.task_data import record_of, task_of
 from onethinker_eval.media.frames import FrameRule
 
@@ -57,10 +56,15 @@ class Questions:
         """Return the frame rule that `request` is shown under."""
         return rule_with(task_of(request.args[-2]).frames, self._changes)
 
-    def decoding(self, request: Instance) -> Callable[[], Shown]:
-        """Return the work of decoding a request's media, free of anything bound to a thread."""
-        parts = [part for message in self.messages(request) for part in message["content"]]
-        return partial(shown, parts, self.rule(request))
+    def wanted(self, request: Instance) -> Wanted:
+        """Return which media `request` shows, and at what rule."""
+        parts = [
+            part
+            for message in self.messages(request)
+            for part in message["content"]
+            if "url" in part
+        ]
+        return Wanted(tuple(parts), self.rule(request), task=request.args[-2])
 
 
 def key_of(request: Instance) -> tuple[Any, ...]:
@@ -75,7 +79,8 @@ def generation_of(request: Instance) -> Mapping[str, Any]:
 
 def failed(error: Exception) -> GenerationResult:
     """Return the result that says, in lmms-eval's way, that there is no reply."""
-    return GenerationResult(text=f"[LMMS_EVAL_REQUEST_FAILED: {error}]")
+    reason = str(error) or str(error.__cause__ or "") or type(error).__name__
+    return GenerationResult(text=f"[LMMS_EVAL_REQUEST_FAILED: {reason}]")
 
 
 def cut(text: str, stops: Sequence[str]) -> str:
