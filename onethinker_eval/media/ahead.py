@@ -86,7 +86,7 @@ class Ahead:
             self._change.notify_all()
             while not known.done:
                 # A lane never ends before `close`; the look is for what nobody foresaw.
-                if not self._change.wait(5.0):
+                if self._closed or not self._change.wait(5.0):
                     self._check_lanes()
             del self._jobs[job.key]
             self._change.notify_all()
