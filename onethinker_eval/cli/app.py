@@ -10,9 +10,12 @@ from typing import Any
 import typer
 
 from onethinker_eval.cli import (
+    ask_command,
     catalogue_commands,
+    costs_command,
     data_commands,
     evaluate_command,
+    merge_command,
     render_command,
     report_commands,
     run_commands,
@@ -62,7 +65,10 @@ def _build() -> typer.Typer:
     add("score", run_commands.score)
     add("segment", segment_command.segment)
     add("render", render_command.render)
+    add("ask", ask_command.ask)
+    add("merge", merge_command.merge)
     add("leaderboard", run_commands.leaderboard)
+    add("costs", costs_command.costs)
     add("report", report_commands.report)
     add("compare", report_commands.compare)
     add("watch", report_commands.watch)
@@ -91,6 +97,9 @@ app = _build()
 def run(argv: Sequence[str] | None = None) -> int:
     """Run the command line on `argv` (default: the process's) and return the exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["--"]:
+        # `torchrun -m onethinker_eval -- --run x`: without it, torchrun reads --run as its own.
+        del arguments[0]
     verbose = "--verbose" in arguments
     try:
         command = typer.main.get_command(app)

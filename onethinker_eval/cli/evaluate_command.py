@@ -18,10 +18,11 @@ from onethinker_eval.errors import UsageError
 if TYPE_CHECKING:
     from onethinker_eval.harness.settings import Settings
 
-__all__ = ["check_protocols", "evaluate", "words"]
+__all__ = ["check_protocols", "evaluate", "interruptible", "whole_number", "words"]
 
 _PROTOCOLS = ("paper", "official", "repaired")
 _WHAT, _HOW, _WHERE, _SAY = "What to run", "How to ask", "Where results go", "Output"
+_SCALE = "Large runs"
 
 
 def evaluate(
@@ -154,11 +155,55 @@ def evaluate(
         str | None,
         typer.Option(
             "--run",
+            "--run-name",
             metavar="NAME",
             help="Name of the run folder (default: made from model and data).",
             rich_help_panel=_WHERE,
         ),
     ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Only part I of N, in a folder of its own; see `merge`.",
+            rich_help_panel=_SCALE,
+        ),
+    ] = None,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            "--price",
+            metavar="K=V,…",
+            help="in=, out= (a million tokens), gpu_hour=: for the costs in run.json.",
+            rich_help_panel=_SCALE,
+        ),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Estimate time and GPU hours from a small sample; keep no results.",
+            rich_help_panel=_SCALE,
+        ),
+    ] = False,
+    plan_samples: Annotated[
+        str,
+        typer.Option("--plan-samples", metavar="N", help="Of each family.", rich_help_panel=_SCALE),
+    ] = "8",
+    plan_to: Annotated[
+        str | None,
+        typer.Option(
+            "--plan-to", metavar="FILE", help="Write the plan as JSON.", rich_help_panel=_SCALE
+        ),
+    ] = None,
+    gpus: Annotated[
+        str,
+        typer.Option("--gpus", metavar="N", help="GPUs the plan is for.", rich_help_panel=_SCALE),
+    ] = "1",
+    no_report: Annotated[
+        bool, typer.Option("--no-report", help="No report.html.", rich_help_panel=_WHERE)
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Only errors and the table.", rich_help_panel=_SAY)
     ] = False,
@@ -194,8 +239,19 @@ def evaluate(
         verbose=verbose,
         judge=judge or "",
         segmenter=segmenter or "",
+        shard=(shard or "").strip(),
+        price=price or "",
+        report=not no_report,
     )
-    raise typer.Exit(_run(settings, Terminal(quiet=quiet, verbose=verbose)))
+    terminal = Terminal(quiet=quiet, verbose=verbose)
+    if plan:
+        from onethinker_eval.cli.plan_command import run_plan
+
+        samples = whole_number("--plan-samples", plan_samples, 1)
+        raise typer.Exit(
+            run_plan(settings, terminal, samples, whole_number("--gpus", gpus, 1), plan_to)
+        )
+    raise typer.Exit(_run(settings, terminal))
 
 
 def _refuse_stray_options(ctx: typer.Context) -> None:
@@ -212,9 +268,8 @@ def words(text: str | None) -> tuple[str, ...]:
     return tuple(word.strip() for word in (text or "").split(",") if word.strip())
 
 
-def _whole(option: str, text: str | None, at_least: int) -> int | None:
-    if text is None:
-        return None
+def whole_number(option: str, text: str, at_least: int) -> int:
+    """Return the value of an option that counts; raises `UsageError` for anything else."""
     if not text.strip().lstrip("-").isdigit() or int(text) < at_least:
         raise UsageError(f"{option} must be a whole number of at least {at_least}, found {text!r}")
     return int(text)
@@ -244,9 +299,10 @@ def _settings(*, model: str | None, tasks: str | None, **options: Any) -> Settin
             "no data named",
             hint="--data demo, --data FOLDER (or $ONETHINKER_DATA), or --data hub",
         )
-    options["limit"] = _whole("--limit", options["limit"], 1)
-    options["batch_size"] = _whole("--batch_size", options["batch_size"], 1)
-    options["seed"] = _whole("--seed", options["seed"], 0)
+    if options["limit"] is not None:
+        options["limit"] = whole_number("--limit", options["limit"], 1)
+    options["batch_size"] = whole_number("--batch_size", options["batch_size"], 1)
+    options["seed"] = whole_number("--seed", options["seed"], 0)
     return Settings(model=model, tasks=tuple(task.id for task in wanted), data=root, **options)
 
 
@@ -268,7 +324,7 @@ def _run(settings: Settings, terminal: Terminal) -> int:
     first = distributed_rank() == 0
     terminal.quiet = terminal.quiet or not first  # one voice for all processes of a run
     started = time.monotonic()
-    with ProgressView(terminal) as view, _interruptible():
+    with ProgressView(terminal) as view, interruptible():
         try:
             result = evaluate_run(settings, progress=view)
         except KeyboardInterrupt:
@@ -292,7 +348,7 @@ def _run(settings: Settings, terminal: Terminal) -> int:
 
 
 @contextmanager
-def _interruptible() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Treat SIGTERM, which schedulers send, like Ctrl-C."""
 
     def stop(number: int, frame: Any) -> None:

@@ -6,7 +6,9 @@ the model is loaded; a run whose samples are all finished never loads it.
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from onethinker_eval import readers
@@ -18,6 +20,7 @@ from onethinker_eval.harness.cost_files import saved_costs
 from onethinker_eval.harness.fingerprints import MediaDigests
 from onethinker_eval.harness.model_loading import check_model_name
 from onethinker_eval.harness.progress import ProgressCallback, Ticker
+from onethinker_eval.harness.replies import merged_lines
 from onethinker_eval.harness.results import RunResult, finish_run
 from onethinker_eval.harness.run_folder import RunFolder
 from onethinker_eval.harness.sample_key import SampleKeys, model_identity
@@ -25,44 +28,62 @@ from onethinker_eval.harness.segmenting import ready_segmenter, segment_tasks, s
 from onethinker_eval.harness.settings import Settings
 from onethinker_eval.harness.task_data import prepared, write_data_file
 from onethinker_eval.harness.weights import weights_fingerprint
-from onethinker_eval.harness.workload import NO_LIMIT, Choose, Work, identity_of_run, load_work
+from onethinker_eval.harness.workload import NO_LIMIT, Work, identity_of_run, load_work, work_of
 from onethinker_eval.paths import cache_dir
 from onethinker_eval.records import Record
 
-__all__ = ["NO_LIMIT", "SLICE", "evaluate"]
+__all__ = ["NO_LIMIT", "SLICE", "answer", "evaluate"]
 
 SLICE = 32_768
 """How many samples of a task lmms-eval is given at once: it holds some 5 KB for each till the
 end, and a shorter stretch would let an engine run empty more often."""
 
 
-def evaluate(
-    settings: Settings,
-    *,
-    progress: ProgressCallback | None = None,
-    choose: Choose | None = None,
-) -> RunResult:
+def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) -> RunResult:
     """Run `settings` to its end, resuming what its folder holds, and score the replies.
 
-    `progress` is called with a `Progress` at each change; `choose` takes some of each task's
-    records. Raises `UsageError`, `DataError`, `RunError` or `MissingPart`; a sample that fails
-    does not raise, it is listed in the result.
+    `progress` is called with a `Progress` at each change. Raises `UsageError`, `DataError`,
+    `RunError` or `MissingPart`; a sample that fails does not raise, it is listed in the result.
     """
     environment.prepare(verbose=settings.verbose)
     environment.join_ranks(settings.device)
     check_model_name(settings.model)
     with using_profile(settings.prompt, settings.system_prompt):
-        return _evaluate(settings, progress, choose)
+        return _evaluate(settings, progress)
 
 
-def _evaluate(
-    settings: Settings, progress: ProgressCallback | None, choose: Choose | None
-) -> RunResult:
+def answer(
+    settings: Settings,
+    records: Sequence[tuple[Task, Sequence[Record]]],
+    *,
+    progress: ProgressCallback | None = None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Have `records` answered as samples of their tasks, and return their journal lines by task.
+
+    What it cost is in `costs.meter()`. Nothing is scored and nothing stays on the disk; of
+    `settings` the data, tasks, output and shard do not matter. Raises as `evaluate`.
+    """
+    environment.prepare(verbose=settings.verbose)
+    check_model_name(settings.model)
+    works = [work_of(task, given, settings) for task, given in records]
+    ticker = Ticker(progress, {work.task.id: len(work.records) for work in works})
+    costs.meter().clear()
+    with (
+        using_profile(settings.prompt, settings.system_prompt),
+        tempfile.TemporaryDirectory(prefix="onethinker-") as scratch,
+        RunFolder(replace(settings, output=scratch, run="answers", shard="")) as folder,
+    ):
+        keys = _keys(settings, works, weights_fingerprint(settings.model, settings.model_args))
+        _generate(settings, folder, works, keys, ticker)
+        return {work.task.id: list(merged_lines(folder.path, work.task.id)) for work in works}
+
+
+def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResult:
     rank, world = environment.distributed_rank(), environment.world_size()
     tasks = resolve(settings.tasks, settings.include_path)
     # Resolved once: for the demo suite this checks every file of it.
     data = "hub" if settings.data == "hub" else readers.data_root(settings.data)
-    works = [load_work(task, settings, data, choose) for task in tasks]
+    works = [load_work(task, settings, data) for task in tasks]
     ticker = Ticker(progress, {w.task.id: len(w.records) + len(w.unreadable) for w in works})
     with RunFolder(settings, rank=rank, world=world) as folder:
         ticker.say("model", "reading the weights")
@@ -81,14 +102,13 @@ def _evaluate(
         if settings.shard:
             for work in works:
                 folder.write_places(work.task.id, work.places, work.records)
-        media = MediaDigests(cache_dir() / "media_digests.jsonl")
-        identity = model_identity(settings.model, settings.model_args, weights)
-        keys = {w.task.id: SampleKeys(w.task, identity, w.generation, media) for w in works}
+        keys = _keys(settings, works, weights)
         with saved_costs(folder.path, rank):
             pending = works if world > 1 else _pending(folder, works, keys, ticker)
             if any(work.records for work in pending):
                 _generate(settings, folder, pending, keys, ticker)
-        media.save()
+        for made in keys.values():
+            made.save()
         segment_tasks(
             folder.path,
             tasks,
@@ -102,6 +122,12 @@ def _evaluate(
             folder.record_unreadable(work.task, work.unreadable)
         ticker.say("score", "")
         return finish_run(folder, settings, [work.task for work in works], ticker)
+
+
+def _keys(settings: Settings, works: Sequence[Work], weights: str) -> dict[str, SampleKeys]:
+    media = MediaDigests(cache_dir() / "media_digests.jsonl")
+    identity = model_identity(settings.model, settings.model_args, weights)
+    return {w.task.id: SampleKeys(w.task, identity, w.generation, media) for w in works}
 
 
 def _pending(

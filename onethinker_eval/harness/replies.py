@@ -71,7 +71,7 @@ def merged_lines(folder: Path, task: str) -> Iterator[dict[str, Any]]:
     places = list(winning_places(folder, task))
     with contextlib.ExitStack() as stack:
         streams: dict[Path, IO[bytes]] = {}
-        for path, offset in places:
+        for _, path, offset in places:
             if path not in streams:
                 streams[path] = stack.enter_context(path.open("rb"))
             stream = streams[path]

@@ -44,8 +44,8 @@ def identity_of(line: Mapping[str, Any], path: Path) -> str:
     return str(line["id"])
 
 
-def winning_places(folder: Path, task: str) -> Iterator[tuple[Path, int]]:
-    """Yield file and offset of the line that counts for each sample, by first appearance.
+def winning_places(folder: Path, task: str) -> Iterator[tuple[str, Path, int]]:
+    """Yield id, file and offset of the line that counts for each sample, by first appearance.
 
     A reply wins over a failure, and the later line over the earlier. Raises `DataError` naming
     file and line for damage other than a torn last line.
@@ -58,8 +58,8 @@ def winning_places(folder: Path, task: str) -> Iterator[tuple[Path, int]]:
             known = best.get(name)
             if known is None or ok or not known[2]:
                 best[name] = (number, offset, ok)
-    for number, offset, _ in best.values():
-        yield files[number], offset
+    for name, (number, offset, _) in best.items():
+        yield name, files[number], offset
 
 
 class ReplyIndex:

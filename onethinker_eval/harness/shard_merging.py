@@ -196,7 +196,7 @@ def _copy_replies(scratch: Path, parts: Sequence[_Part], task: str, order: list[
     places: Places = {}
     unreadable: list[str] = []
     for part in parts:
-        names = _reply_places(part, task)
+        names = {name: (path, at) for name, path, at in winning_places(part.folder, task)}
         own = orjson.loads((part.folder / "shard" / f"{task}.json").read_bytes())["ids"]
         lacking = [sample for sample in own if sample not in names]
         if lacking:
@@ -211,15 +211,6 @@ def _copy_replies(scratch: Path, parts: Sequence[_Part], task: str, order: list[
         unreadable += [sample for sample in names if sample.startswith(UNREADABLE)]
         places |= names
     _write_lines(scratch / "replies" / f"{task}.jsonl", [*order, *unreadable], places)
-
-
-def _reply_places(part: _Part, task: str) -> Places:
-    found: Places = {}
-    for path, offset in winning_places(part.folder, task):
-        with path.open("rb") as stream:
-            stream.seek(offset)
-            found[str(orjson.loads(stream.readline())["id"])] = (path, offset)
-    return found
 
 
 def _copy_masks(scratch: Path, parts: Sequence[_Part], task: str, order: list[str]) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,10 @@ from onethinker_eval.harness.settings import Settings, parse_arguments, without_
 from onethinker_eval.harness.sharding import media_key, parse_shard, partition
 from onethinker_eval.records import Record
 
-__all__ = ["NO_LIMIT", "Choose", "Work", "identity_of_run", "load_work"]
+__all__ = ["NO_LIMIT", "Work", "identity_of_run", "load_work", "work_of"]
 
 NO_LIMIT = 1 << 53
 """The limit of a run without one: larger than any other, so that a limit may grow to it."""
-
-Choose = Callable[[Task, Sequence[Record]], Sequence[int]]
-"""Says which records of a task to take, by place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +42,14 @@ class Work:
     data: str
 
 
-def load_work(
-    task: Task, settings: Settings, data: str | Path, choose: Choose | None = None
-) -> Work:
-    """Return the records of `task` that `settings` ask for, or those that `choose` takes of them.
+def work_of(task: Task, records: Sequence[Record], settings: Settings) -> Work:
+    """Return the work of answering `records`, wherever they come from."""
+    generation = {**task.generation, **parse_arguments(settings.gen_kwargs, "--gen_kwargs")}
+    return Work(task, tuple(records), (), generation, range(len(records)), len(records), "")
+
+
+def load_work(task: Task, settings: Settings, data: str | Path) -> Work:
+    """Return the records of `task` that `settings` ask for, the shard's part if it has one.
 
     Raises `DataError` if there is none at all.
     """
@@ -64,7 +65,6 @@ def load_work(
         if unreadable:
             raise unreadable[0]
         raise DataError(f"{task.name} has no record under {settings.data}")
-    generation = {**task.generation, **parse_arguments(settings.gen_kwargs, "--gen_kwargs")}
     whole = len(records)
     content = digest(*(record_digest(record.to_json()) for record in records))
     places: Sequence[int] = range(whole)
@@ -74,11 +74,15 @@ def load_work(
         places = [place for place, owner in enumerate(owners) if owner == shard.number]
         if shard.number != 1:
             unreadable = []  # they have no place among the records; the first shard names them
-    elif choose is not None:
-        places = choose(task, records)
     if len(places) < whole:
         records = [records[place] for place in places]
-    return Work(task, tuple(records), tuple(unreadable), generation, places, whole, content)
+    return replace(
+        work_of(task, records, settings),
+        unreadable=tuple(unreadable),
+        places=places,
+        whole=whole,
+        data=content,
+    )
 
 
 def identity_of_run(settings: Settings, works: Sequence[Work], weights: str) -> dict[str, Any]:

@@ -39,11 +39,12 @@ def draw_frame(
     truth: NDArray[np.bool_] | None = None,
     prompt: PixelPrompt | None = None,
     text: str = "",
+    legend: bool = True,
 ) -> NDArray[np.uint8]:
     """Return `frame` (H, W, 3 uint8 RGB) enlarged to some 480 pixels, with what is given on it.
 
-    Masks may have another size than the frame. Width and height of the result are even, and the
-    same for all frames of one size.
+    Masks may have another size than the frame. Without `legend` nothing stands below it. Width
+    and height of the result are even, and the same for all frames of one size.
 
     >>> draw_frame(np.zeros((90, 160, 3), np.uint8), text="0.5 s").shape
     (316, 480, 3)
@@ -64,7 +65,13 @@ def draw_frame(
         _outline(canvas, _enlarged(truth, (height, width)), TRUTH, 2)
     if prompt is not None:
         _draw_prompt(canvas, prompt, scale)
-    return _with_text(canvas, text)
+    return _with_text(canvas, text) if legend else _even(canvas)
+
+
+def _even(canvas: Any) -> NDArray[np.uint8]:
+    """Return the picture with even sides, as video coders need them."""
+    height, width = canvas.shape[:2]
+    return np.pad(canvas, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
 
 
 def _enlarged(mask: NDArray[np.bool_], size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from onethinker_eval.answers import parse
-from onethinker_eval.errors import MissingPart, RunError, unknown_name
+from onethinker_eval.errors import RunError, unknown_name
 from onethinker_eval.harness.replies import merged_lines
 from onethinker_eval.metrics import masks as mask_metrics
 from onethinker_eval.metrics import rle
@@ -28,6 +27,7 @@ from onethinker_eval.segmentation import drawing
 from onethinker_eval.segmentation import frames as frame_store
 from onethinker_eval.segmentation.journal import masks_for
 from onethinker_eval.segmentation.prompts import PixelPrompt, to_pixels
+from onethinker_eval.segmentation.writing import write_clip, write_png
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -97,9 +97,11 @@ def render(
     out = Path(target)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        written = [_write_png(out / f"{_file_name(task, sample)}.png", _still(shown))]
+        written = [write_png(out / f"{_file_name(task, sample)}.png", _still(shown))]
         if shown.place.video:
-            written.append(_write_clip(out / f"{_file_name(task, sample)}.mp4", shown))
+            moving = map(shown.picture, range(len(shown.frames)))
+            clip = out / f"{_file_name(task, sample)}.mp4"
+            written.append(write_clip(clip, moving, shown.place.fps))
     except OSError as error:
         raise RunError(
             f"cannot write into {out}: {error.strerror or error}",
@@ -174,33 +176,3 @@ def _file_name(task: str, sample: str) -> str:
     if plain != sample:
         plain += "-" + hashlib.sha256(sample.encode()).hexdigest()[:8]
     return f"{task.removeprefix('onethinker_')}-{plain}"
-
-
-def _write_png(path: Path, picture: NDArray[np.uint8]) -> Path:
-    from PIL import Image
-
-    temporary = path.with_suffix(".part.png")
-    Image.fromarray(picture).save(temporary, optimize=True)
-    temporary.replace(path)
-    return path
-
-
-def _write_clip(path: Path, shown: _Shown) -> Path:
-    try:
-        import av
-    except ImportError as error:
-        raise MissingPart("clips are written by PyAV", hint="pip install av") from error
-    pictures: Iterator[NDArray[np.uint8]] = map(shown.picture, range(len(shown.frames)))
-    temporary = path.with_suffix(".part.mp4")
-    rate = Fraction(shown.place.fps).limit_denominator(1001)
-    with av.open(str(temporary), "w", options={"movflags": "+faststart"}) as container:
-        stream: Any = None
-        for picture in pictures:
-            if stream is None:
-                stream = container.add_stream("libx264", rate=rate, options={"crf": "20"})
-                stream.height, stream.width = picture.shape[:2]
-                stream.pix_fmt = "yuv420p"
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
-    temporary.replace(path)
-    return path
