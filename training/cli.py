@@ -76,6 +76,24 @@ def grpo(
 
 
 @app.command()
+def ablate(
+    recipe: Annotated[
+        str, typer.Option(help="An ablation file or shipped name.")
+    ] = "tiny-ablation",
+    changes: _Changes = None,
+) -> None:
+    """Compare objectives and families with equal budgets (the paper's tables 9 and 10)."""
+    from onethinker_eval.training.ablation import ablate as run
+    from onethinker_eval.training.ablation import find_ablation
+
+    made = find_ablation(recipe, overrides(changes or ()))
+    _need("trl")
+    folder = run(made)
+    print((folder / "tables.md").read_text(encoding="utf-8"))
+    print(f"tables and curves: {folder}")
+
+
+@app.command()
 def recipes() -> None:
     """List the shipped recipes."""
     for name, path in shipped().items():
@@ -91,6 +109,50 @@ def report(
     from onethinker_eval.training.curves import write_page
 
     print(write_page(run))
+
+
+@app.command()
+def data(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(metavar="RECIPE [KEY=VALUE]... | FILE...", help="A recipe, or JSON files."),
+    ],
+    root: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder the media paths are relative to.")
+    ] = None,
+    stage: Annotated[
+        str, typer.Option(help="Of files: sft asks for thinking to learn, grpo does not.")
+    ] = "grpo",
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="Look for benchmark records: a data folder, or demo."),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="End with 1 if anything is left out or in a benchmark."),
+    ] = False,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="Count tokens even without data.max_length.")
+    ] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write everything as JSON.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Threads that decode media.", min=1)] = 2,
+    scenes: Annotated[
+        int, typer.Option(help="Scenes of each demo source that --against looks at.", min=1)
+    ] = 50,
+) -> None:
+    """Check training data: records, media, caps, shares, overlap with benchmarks."""
+    from onethinker_eval.training.data_command import Settings, recipe_of, run_data
+
+    made = recipe_of(
+        [item for item in inputs if "=" not in item],
+        overrides([item for item in inputs if "=" in item]),
+        root=root,
+        stage=stage,
+    )
+    settings = Settings(workers, tokens, against, strict, json_file, scenes)
+    raise typer.Exit(run_data(made, settings))
 
 
 def overrides(changes: Sequence[str]) -> Mapping[str, str]:

@@ -18,10 +18,10 @@ from onethinker_eval.media import images, video
 from onethinker_eval.media.frames import FrameRule
 from onethinker_eval.training.lessons import LeftOut, Lesson, read_lessons
 from onethinker_eval.training.mixture import Source
-from onethinker_eval.training.recipe import SourceSettings
+from onethinker_eval.training.recipe import DataSettings, SourceSettings
 from onethinker_eval.training.samples import Clip, Sample
 
-__all__ = ["JsonSamples", "group_weight", "json_samples", "sort_lessons"]
+__all__ = ["JsonSamples", "frame_rule", "group_weight", "json_samples", "sort_lessons"]
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_GAP = 50
@@ -75,6 +75,16 @@ class JsonSamples:
                 shown = video.read(medium.path, self._rule)
                 clip = Clip(shown.frames, shown.indices, shown.fps)
         return Sample(lesson.record, tuple(stills), clip, lesson.thinking, lesson.answer)
+
+
+def frame_rule(data: DataSettings) -> FrameRule:
+    """Return how a recipe shows media: rate, most frames, most pixels."""
+    return FrameRule(
+        fps=data.fps,
+        max_frames=data.max_frames,
+        frame_pixels=data.frame_pixels,
+        image_pixels=data.image_pixels,
+    )
 
 
 def json_samples(

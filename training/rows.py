@@ -11,15 +11,14 @@ from typing import Any
 from datasets import Dataset
 
 from onethinker_eval.errors import DataError
-from onethinker_eval.media.frames import FrameRule
 from onethinker_eval.prompts import Profile, load_profile
-from onethinker_eval.training.json_samples import json_samples
+from onethinker_eval.training.json_samples import frame_rule, json_samples
 from onethinker_eval.training.lengths import LengthLimit, TooLong, length_limit
 from onethinker_eval.training.mixture import Order, arrange
 from onethinker_eval.training.recipe import DataSettings, Recipe
 from onethinker_eval.training.samples import Sample, SampleSource, demo_scenes, row
 
-__all__ = ["SampleRows", "frame_rule", "make_sources", "training_rows"]
+__all__ = ["SampleRows", "make_sources", "training_rows"]
 
 _LOG = logging.getLogger(__name__)
 _LONGEST_GAP = 1000
@@ -81,16 +80,6 @@ class SampleRows:
             file=about.name,
             fix="raise data.max_length, or lower data.max_frames or the pixels",
         )
-
-
-def frame_rule(data: DataSettings) -> FrameRule:
-    """Return how a recipe shows media: rate, most frames, most pixels."""
-    return FrameRule(
-        fps=data.fps,
-        max_frames=data.max_frames,
-        frame_pixels=data.frame_pixels,
-        image_pixels=data.image_pixels,
-    )
 
 
 def make_sources(data: DataSettings, stage: str) -> list[SampleSource]:
