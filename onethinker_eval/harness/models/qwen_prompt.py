@@ -54,21 +54,19 @@ class QwenPrompt:
         """
         from transformers.video_utils import VideoMetadata
 
-        grids = [
-            self._grid(1, *image.shape[:2], self.processor.image_processor)
-            for image in media.images
-        ]
+        pictures_of = self.processor.image_processor
+        grids = [_grid(1, image.shape[:2], pictures_of.patch_size) for image in media.images]
         seen = {"image_grid_thw": torch.tensor(grids)}
         pictures = [
             self.processor.replace_image_token(seen, image_idx=place)
             for place in range(len(media.images))
         ]
-        pairs = self.processor.video_processor.temporal_patch_size
+        clips_of = self.processor.video_processor
         grids = [
-            self._grid(
-                -(-len(clip.frames) // pairs),
-                *clip.frames.shape[1:3],
-                self.processor.video_processor,
+            _grid(
+                -(-len(clip.frames) // clips_of.temporal_patch_size),
+                clip.frames.shape[1:3],
+                clips_of.patch_size,
             )
             for clip in media.videos
         ]
@@ -83,10 +81,6 @@ class QwenPrompt:
         (whole,), _ = self.processor.get_text_with_replacements([text], pictures, clips, [])
         ids: list[int] = self.processor.tokenizer(whole)["input_ids"]
         return ids
-
-    @staticmethod
-    def _grid(pairs: int, height: int, width: int, part: Any) -> list[int]:
-        return [pairs, height // part.patch_size, width // part.patch_size]
 
 
 def processed(processor: Any, texts: Sequence[str], media: Sequence[Shown]) -> Any:
@@ -120,3 +114,8 @@ def clip_metadata(clip: VideoFrames) -> dict[str, Any]:
         "width": clip.width,
         "height": clip.height,
     }
+
+
+def _grid(pairs: int, size: Sequence[int], patch: int) -> list[int]:
+    height, width = size
+    return [pairs, height // patch, width // patch]

@@ -12,12 +12,12 @@ import importlib.util
 import itertools
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import fields
 from typing import Any
 
-from onethinker_eval.errors import MissingPart, RunError, UsageError, unknown_name
+from onethinker_eval.errors import DataError, MissingPart, RunError, UsageError, unknown_name
 from onethinker_eval.harness.models.media_ahead import Shown
 from onethinker_eval.harness.models.qwen_prompt import clip_metadata, clip_tensor
 
@@ -25,6 +25,7 @@ __all__ = [
     "FAMILY",
     "VllmEngine",
     "check_platform",
+    "check_prompt",
     "config_of",
     "engine_prompt",
     "gpu_share",
@@ -75,6 +76,19 @@ def engine_prompt(text: str, media: Shown) -> dict[str, Any]:
         prompt["multi_modal_data"] = items
         prompt["mm_processor_kwargs"] = {"do_resize": False, "do_sample_frames": False}
     return prompt
+
+
+def check_prompt(seen: Sequence[int], wanted: Sequence[int]) -> None:
+    """Raise `DataError` unless the token ids that vLLM has `seen` are those `wanted`."""
+    if list(seen) == list(wanted):
+        return
+    pairs = enumerate(zip(seen, wanted, strict=False))
+    place = next((place for place, (a, b) in pairs if a != b), min(len(seen), len(wanted)))
+    raise DataError(
+        f"vLLM read {len(seen)} prompt tokens where transformers' processor makes "
+        f"{len(wanted)}; they differ from token {place} on",
+        fix="this version of vLLM writes videos otherwise; see docs/engines.md",
+    )
 
 
 def gpu_share(visible: str | None, count: int, local_rank: int, each: int) -> str:

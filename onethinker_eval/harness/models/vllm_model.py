@@ -17,7 +17,7 @@ import torch
 from lmms_eval.api.instance import GenerationResult, Instance, TokenCounts
 from lmms_eval.api.model import lmms
 
-from onethinker_eval.errors import DataError, UsageError
+from onethinker_eval.errors import UsageError
 from onethinker_eval.harness.environment import world_size
 from onethinker_eval.harness.models.keep_busy import BUSY_ARGUMENTS, BusyModel
 from onethinker_eval.harness.models.media_ahead import Shown, default_workers
@@ -28,6 +28,7 @@ from onethinker_eval.harness.models.vllm_engine import (
     FAMILY,
     VllmEngine,
     check_platform,
+    check_prompt,
     config_of,
     engine_prompt,
     gpu_share,
@@ -162,14 +163,7 @@ def sampling_of(
 def _result(output: Any, wanted: list[int]) -> GenerationResult:
     """Return the reply in vLLM's `output` if its prompt was the `wanted` token ids."""
     seen = list(output.prompt_token_ids)
-    if seen != wanted:
-        pairs = enumerate(zip(seen, wanted, strict=False))
-        place = next((place for place, (a, b) in pairs if a != b), min(len(seen), len(wanted)))
-        raise DataError(
-            f"vLLM read {len(seen)} prompt tokens where transformers' processor makes "
-            f"{len(wanted)}; they differ from token {place} on",
-            fix="this version of vLLM writes videos otherwise; see docs/engines.md",
-        )
+    check_prompt(seen, wanted)
     completion = output.outputs[0]
     counts = TokenCounts(input_tokens=len(seen), output_tokens=len(completion.token_ids))
     return GenerationResult(text=completion.text, token_counts=counts)
