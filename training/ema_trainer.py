@@ -289,6 +289,10 @@ class EmaTrainer(GRPOTrainer):  # type: ignore[misc]  # untyped base
                 f"({error})",
                 hint="start a new run folder, or use the recipe the checkpoint was made with",
             ) from error
+        # The steps after the checkpoint are taken again, and with them their rollouts.
+        if self.parts.log is not None and self.accelerator.is_main_process:
+            state = json.loads((Path(checkpoint) / "trainer_state.json").read_text("utf-8"))
+            self.parts.log.rewind(int(state["global_step"]))
 
 
 def _choose(

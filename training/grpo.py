@@ -21,11 +21,18 @@ from onethinker_eval.errors import UsageError
 from onethinker_eval.files import write_atomic
 from onethinker_eval.training.ema import TaskMoments
 from onethinker_eval.training.ema_trainer import EmaTrainer, Parts, SpareRows, check_trl
-from onethinker_eval.training.launch import accumulation, last_checkpoint, trainer_arguments
+from onethinker_eval.training.evaluation import check_settings
+from onethinker_eval.training.evaluation_callback import add_evaluations
+from onethinker_eval.training.launch import (
+    accumulation,
+    last_checkpoint,
+    start_anew,
+    trainer_arguments,
+)
 from onethinker_eval.training.policy import adapters, load_policy, untrained_folder
 from onethinker_eval.training.recipe import Recipe, with_model
 from onethinker_eval.training.repeats import rollout_processor
-from onethinker_eval.training.rollout_log import RolloutLog
+from onethinker_eval.training.rollout_log import RolloutLog, score_rollouts
 from onethinker_eval.training.rollout_rewards import RolloutRewards
 from onethinker_eval.training.rows import SampleRows, training_rows
 from onethinker_eval.training.sft import Deadline
@@ -36,15 +43,25 @@ _MARKERS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|
 _MOST_SPARE_BLOCKS = 1000
 
 
-def train(recipe: Recipe, *, resume: bool = True) -> Path:
-    """Run the recipe and return the folder of the trained model; resumes a killed run."""
+def train(recipe: Recipe, *, resume: bool = True, rewards: RolloutRewards | None = None) -> Path:
+    """Run the recipe and return the folder of the trained model; resumes a killed run.
+
+    `rewards` replaces the evaluation's (tests, judges).
+    """
     output = Path(recipe.run.output)
+    check_settings(recipe.evaluation)
+    if not resume:
+        start_anew(output)
     write_atomic(output / "recipe.yaml", recipe.to_yaml())
-    trainer = build(recipe)
+    trainer = build(recipe, rewards)
+    add_evaluations(trainer, recipe)
     checkpoint = last_checkpoint(output) if resume else None
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     final = output / "model"
     trainer.save_model(str(final))
+    if trainer.is_world_process_zero():
+        score_rollouts(output / "rollouts")
+    trainer.accelerator.wait_for_everyone()  # whoever goes on may load the model
     return final
 
 
@@ -61,7 +78,7 @@ def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
     # TRL pads prompts on the left itself, but lets the tokenizer pad the kinds of tokens.
     processor.tokenizer.padding_side = "left"
     if rollouts.vllm == "off":
-        arguments.generation_kwargs = _sampling(processor.tokenizer)
+        arguments.generation_kwargs = _sampling(processor.tokenizer, run.precision)
     rows, _ = training_rows(recipe, -(-run.steps // rollouts.updates))
     parts = Parts(
         rewards or RolloutRewards(rollouts.profile),
@@ -69,7 +86,12 @@ def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
         recipe.advantage,
         TaskMoments(recipe.ema_decay),
         _spare(recipe),
-        RolloutLog(Path(run.output) / "rollouts", rollouts.log_every),
+        RolloutLog(
+            Path(run.output) / "rollouts",
+            rollouts.log_every,
+            model=recipe.model.path or "",
+            seed=run.seed,
+        ),
     )
     return EmaTrainer(
         model=model,
@@ -151,7 +173,7 @@ def _arguments(recipe: Recipe) -> GRPOConfig:
     )
 
 
-def _sampling(tokenizer: Any) -> dict[str, Any]:
+def _sampling(tokenizer: Any, precision: str) -> dict[str, Any]:
     """Return what transformers samples with.
 
     The policy must not say media markers, which stand for pixels. On CPUs the cache is made at
@@ -159,5 +181,7 @@ def _sampling(tokenizer: Any) -> dict[str, Any]:
     (On GPUs a cache of fixed length means compiling the model anew for each length.)
     """
     known = tokenizer.get_vocab()
-    fixed = {} if torch.cuda.is_available() else {"cache_implementation": "static"}
+    # Not under bfloat16 autocast, whose keys and values differ in type.
+    static = precision == "fp32" and not torch.cuda.is_available()
+    fixed = {"cache_implementation": "static"} if static else {}
     return {"suppress_tokens": [known[marker] for marker in _MARKERS if marker in known], **fixed}

@@ -15,10 +15,13 @@ __all__ = [
     "accumulation",
     "deepspeed_file",
     "last_checkpoint",
+    "start_anew",
     "trainer_arguments",
     "uses_deepspeed",
     "world_size",
 ]
+
+_OF_A_RUN = ("checkpoint-*", "best", "best-step-*", "evaluations", "rollouts")
 
 
 def world_size() -> int:
@@ -60,6 +63,10 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
     import torch
 
     run, settings = recipe.run, recipe.optimiser
+    if uses_deepspeed(run.deepspeed):
+        from onethinker_eval.training.cpu_processes import spare_the_compiler
+
+        spare_the_compiler()
     return {
         "output_dir": run.output,
         "max_steps": run.steps,
@@ -109,6 +116,21 @@ def last_checkpoint(output: Path) -> Path | None:
         if number.isdigit() and _is_whole(folder / "trainer_state.json"):
             found.append((int(number), folder))
     return max(found)[1] if found else None
+
+
+def start_anew(output: Path) -> None:
+    """Move what an earlier run left in `output` into `earlier-N`; only the first process does.
+
+    Left where they are, its newer checkpoints would be taken for those of the new run.
+    """
+    old = [path for pattern in _OF_A_RUN for path in output.glob(pattern)]
+    if not old or os.environ.get("RANK", "0") != "0":
+        return
+    number = 1 + len(list(output.glob("earlier-*")))
+    folder = output / f"earlier-{number}"
+    folder.mkdir()
+    for path in old:
+        path.rename(folder / path.name)
 
 
 def _is_whole(state: Path) -> bool:

@@ -1,7 +1,7 @@
 """Training recipes: typed YAML, unknown keys refused, the resolved copy saved with the run.
 
-A recipe is one YAML file with the sections `model`, `data`, `optimiser`, `run` and, for
-reinforcement learning, `rollouts` and `advantage`. Every key has a default that is the paper's
+A recipe is one YAML file with the sections `model`, `data`, `optimiser`, `run`, `evaluation` and,
+for reinforcement learning, `rollouts` and `advantage`. Every key has a default that is the paper's
 value where the paper gives one; a key that does not exist is an error that names the nearest.
 """
 
@@ -23,6 +23,7 @@ from onethinker_eval.training.ema import AdvantageRule
 
 __all__ = [
     "DataSettings",
+    "EvaluationSettings",
     "ModelSettings",
     "OptimiserSettings",
     "Recipe",
@@ -31,6 +32,7 @@ __all__ = [
     "SourceSettings",
     "find",
     "load",
+    "load_as",
     "shipped",
     "with_model",
 ]
@@ -213,6 +215,32 @@ class RunSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class EvaluationSettings:
+    """Evaluation by the harness while training, and which checkpoint is kept as the best."""
+
+    every: int = 0
+    """Steps between evaluations, each of a checkpoint saved then; 0 never evaluates."""
+    tasks: tuple[str, ...] = ("all",)
+    """Benchmarks, splits, families or patterns, as `onethinker-eval --tasks` takes them."""
+    data: str = "demo"
+    """The demo suite, or the folder of the benchmark files."""
+    limit: int | None = None
+    """First records of each task; null takes all."""
+    max_tokens: int | None = None
+    """Longest reply; null leaves it to the tasks (8,192) or the model."""
+    model: str = "onethinker"
+    """Model of `onethinker-eval --model`; it gets the checkpoint as `pretrained`."""
+    model_args: str = ""
+    """More arguments of the model, as key=value,key=value; they win over the recipe's frames."""
+    batch_size: int = 8
+    """Samples the evaluation answers at once."""
+    device: str | None = None
+    """Where the evaluation runs (cpu, cuda:7); null is the first GPU the run may use."""
+    best: str = "mean"
+    """Keep the checkpoint with most of this: mean (of headlines), or BENCHMARK/METRIC."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """A whole training run."""
 
@@ -232,6 +260,8 @@ class Recipe:
     """Decay of the moving moments."""
     run: RunSettings = field(default_factory=RunSettings)
     """Length, batch, checkpoints."""
+    evaluation: EvaluationSettings = field(default_factory=EvaluationSettings)
+    """Evaluation while training."""
 
     def to_yaml(self) -> str:
         """Return the resolved recipe; `load` reads it back to an equal one."""
@@ -268,7 +298,11 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
 
     Raises `UsageError` for an unknown key or a value of the wrong type, naming file and key.
     """
-    path = find(name)
+    return load_as(Recipe, find(name), overrides)
+
+
+def load_as(kind: type[_T], path: Path, overrides: Mapping[str, str] | None = None) -> _T:
+    """Return the settings of dataclass `kind` in a YAML file, as strictly read as a recipe."""
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -278,7 +312,7 @@ def load(name: str, overrides: Mapping[str, str] | None = None) -> Recipe:
     for key, text in (overrides or {}).items():
         _put(values, key.split("."), yaml.safe_load(text), key)
     try:
-        return _build(Recipe, values, "")
+        return _build(kind, values, "")
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 

@@ -22,7 +22,14 @@ from trl import SFTConfig, SFTTrainer
 
 from onethinker_eval.errors import RunError, UsageError
 from onethinker_eval.files import write_atomic
-from onethinker_eval.training.launch import accumulation, last_checkpoint, trainer_arguments
+from onethinker_eval.training.evaluation import check_settings
+from onethinker_eval.training.evaluation_callback import add_evaluations
+from onethinker_eval.training.launch import (
+    accumulation,
+    last_checkpoint,
+    start_anew,
+    trainer_arguments,
+)
 from onethinker_eval.training.mixture import Order
 from onethinker_eval.training.optimizers import muon_adamw
 from onethinker_eval.training.policy import adapters, load_policy
@@ -162,6 +169,9 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
     """Run the recipe and return the folder of the trained model; resumes a killed run."""
     run = recipe.run
     output = Path(run.output)
+    check_settings(recipe.evaluation)
+    if not resume:
+        start_anew(output)
     write_atomic(output / "recipe.yaml", recipe.to_yaml())
     torch.manual_seed(run.seed)
     arguments = _arguments(recipe)  # before the model: ZeRO-3 then loads it in shards
@@ -188,6 +198,7 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
         trainer.smoothed = SmoothedNumbers(
             numbers, run.number_smoothing, model.config.text_config.vocab_size
         )
+    add_evaluations(trainer, recipe)
     checkpoint = last_checkpoint(output) if resume else None
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     final = output / "model"

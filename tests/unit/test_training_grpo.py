@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from tiny_training import tiny_folder, tiny_parts
+from training_worker import letters
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
@@ -24,16 +25,6 @@ from onethinker_eval.training.rollout_rewards import RolloutRewards  # noqa: E40
 
 GROUP = 4
 FAMILIES = ("spatial_grounding", "image_qa", "tracking")
-
-
-def letters(reply: str, truth: Any, kind: str, **_: Any) -> Reward:
-    """A dense small reward for boxes (share of letters), 0 or 1 for the rest (first letter)."""
-    text = reply.strip()
-    if kind == "spatial grounding":
-        value = 0.3 * sum(c.isalpha() for c in text) / max(len(text), 1)
-    else:
-        value = float(text[:1].isalpha())
-    return Reward(value, {"first": value, "format": 0.0}, value, "scored")
 
 
 def made(output: Path, **changes: str) -> Recipe:
@@ -167,6 +158,13 @@ def test_a_resumed_run_has_the_moments_of_an_uninterrupted_one(
         assert [r.reply for r in rollouts] == [r.reply for r in others]
         assert moments == expected
         assert torch.equal(mine["advantages"], theirs["advantages"])
+    # Step 2 was sampled twice, before the kill and after it, but stands there once.
+    for name in sorted(path.name for path in (tmp_path / "whole/rollouts/replies").iterdir()):
+        texts = [
+            (tmp_path / which / "rollouts" / "replies" / name).read_text().splitlines()
+            for which in ("whole", "half")
+        ]
+        assert [json.loads(line) for line in texts[0]] == [json.loads(line) for line in texts[1]]
 
 
 def test_a_checkpoint_without_moments_or_with_others_is_refused(tmp_path: Path) -> None:
@@ -254,20 +252,30 @@ def test_a_loss_that_is_no_number_names_its_rollouts(
         run(made(tmp_path))
 
 
-def test_rollouts_are_written_as_reply_lines(tmp_path: Path) -> None:
+def test_rollouts_are_a_run_folder_that_the_report_opens(tmp_path: Path) -> None:
     from onethinker_eval.records import Record
+    from onethinker_eval.reporting.html import build_report
+    from onethinker_eval.training.rollout_log import score_rollouts
 
     run(made(tmp_path, rollouts__log_every="2"))
-    lines = [
-        json.loads(line)
-        for path in (tmp_path / "rollouts" / "replies").glob("*.jsonl")
-        for line in path.read_text().splitlines()
-    ]
+    folder = tmp_path / "rollouts"
+    files = sorted((folder / "replies").glob("*.jsonl"))
+    lines = [json.loads(line) for path in files for line in path.read_text().splitlines()]
     assert len(lines) == 2 * 4 * GROUP  # steps 0 and 2
     keys = {"key", "id", "status", "reply", "error", "record", "seconds", "tokens", "training"}
     for line in lines:
         assert set(line) == keys
         assert Record.from_json(line["record"]).id == line["id"]
+    assert score_rollouts(folder) == len(lines)
+    report = build_report([folder])
+    assert report.samples == len(lines)
+    page = report.path.read_text(encoding="utf-8")
+    for path in files:
+        assert path.stem in page
+    assert "Rollouts: " in page
+    metrics = (folder / "metrics.csv").read_text()
+    for path in files:
+        assert f"{path.stem},train,paper," in metrics
 
 
 def test_another_trl_is_refused() -> None:
