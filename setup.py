@@ -12,7 +12,7 @@ from setuptools import find_namespace_packages, setup
 PACKAGE = "onethinker_eval"
 MAPPED = {"training": "training", "tasks": "tasks", "results.published": "results/published"}
 DATA = ["*.yaml", "*.yml", "*.json", "*.jsonl", "*.csv", "*.html", "*.css", "*.js", "*.txt"]
-DATA += ["*.jinja", "*.safetensors", "*.md", "py.typed"]
+DATA += ["*.jinja", "*.safetensors", "*.md", "*.sh", "py.typed"]
 
 
 def packages_below(folder: str, name: str) -> list[str]:

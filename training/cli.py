@@ -102,13 +102,35 @@ def recipes() -> None:
 
 
 @app.command()
+def launchers(
+    name: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="Print the path of this one alone.")
+    ] = None,
+) -> None:
+    """List the shipped files for several GPUs and nodes: accelerate, Slurm."""
+    from onethinker_eval.errors import unknown_name
+    from onethinker_eval.paths import training_dir
+
+    files = {path.name: path for path in sorted((training_dir() / "launchers").iterdir())}
+    if name is not None and name not in files:
+        raise unknown_name("launch file", name, files)
+    for path in files.values() if name is None else (files[name],):
+        print(path)
+
+
+@app.command()
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The output folder of a run.")],
 ) -> None:
-    """Draw the curves of a run as one HTML page."""
+    """Draw the curves of a run, and score its rollouts for the evaluation's report."""
+    from onethinker_eval.training.curve_image import write_image
     from onethinker_eval.training.curves import write_page
+    from onethinker_eval.training.rollout_log import score_rollouts
 
     print(write_page(run))
+    print(write_image(run))
+    if count := score_rollouts(run / "rollouts"):
+        print(f"{count} rollouts: onethinker-eval report {run / 'rollouts'}")
 
 
 @app.command()

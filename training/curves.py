@@ -15,11 +15,16 @@ from onethinker_eval.errors import RunError
 from onethinker_eval.files import write_atomic
 from onethinker_eval.training.launch import last_checkpoint
 
-__all__ = ["charts", "read_history", "write_page"]
+__all__ = ["COLOURS", "charts", "draw_figure", "read_history", "write_page"]
 
 _WIDTH, _HEIGHT, _LEFT, _FOOT = 460, 200, 56, 18
-_COLOURS = ("#2563a8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#4b5563")
+COLOURS = ("#2563a8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#4b5563")
 _SKIPPED = {"step", "epoch", "num_tokens", "total_flos"}
+_FIRST = (
+    *("eval", "reward", "accuracy", "part", "sigma", "uniform_groups", "parse_failures"),
+    *("tokens", "kl", "loss", "entropy", "failed_rewards", "filter"),
+)
+"""The charts that are looked at most, before all others."""
 _STYLE = (
     "body{font:14px system-ui;margin:2rem;max-width:1000px}"
     "figure{display:inline-block;margin:.5rem}"
@@ -48,19 +53,20 @@ def charts(curves: dict[str, Curve]) -> dict[str, dict[str, Curve]]:
     """Group curves by chart: `reward/math` and `reward/ocr` are two lines of `reward`.
 
     >>> charts({"loss": [(1, 2.0)], "sigma/math": [(1, .5)]})
-    {'loss': {'': [(1, 2.0)]}, 'sigma': {'math': [(1, 0.5)]}}
+    {'sigma': {'math': [(1, 0.5)]}, 'loss': {'': [(1, 2.0)]}}
     """
     made: dict[str, dict[str, Curve]] = {}
     for name, curve in curves.items():
         head, _, line = name.partition("/")
         made.setdefault(head, {})[line] = curve
-    return made
+    places = {head: place for place, head in enumerate(_FIRST)}
+    return dict(sorted(made.items(), key=lambda item: places.get(item[0], len(places))))
 
 
 def write_page(run: Path) -> Path:
     """Write `curves.html` into the run folder and return its path."""
     title = html.escape(run.name)
-    figures = [_figure(name, lines) for name, lines in charts(read_history(run)).items()]
+    figures = [draw_figure(name, lines) for name, lines in charts(read_history(run)).items()]
     text = (
         f"<!doctype html><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style>"
         f"<h1>{title}</h1>{''.join(figures)}"
@@ -70,7 +76,8 @@ def write_page(run: Path) -> Path:
     return path
 
 
-def _figure(name: str, lines: dict[str, Curve]) -> str:
+def draw_figure(name: str, lines: dict[str, Curve]) -> str:
+    """Return one chart as an HTML figure with an SVG in it; `lines` are curves by their names."""
     points = [point for curve in lines.values() for point in curve]
     steps = [step for step, _ in points]
     values = [value for _, value in points]
@@ -80,10 +87,8 @@ def _figure(name: str, lines: dict[str, Curve]) -> str:
     up = (_HEIGHT - _FOOT - 12) / ((high - low) or 1.0)
     drawn, keys = [], []
     for number, (label, curve) in enumerate(sorted(lines.items())):
-        colour = _COLOURS[number % len(_COLOURS)]
-        dash = (
-            f" stroke-dasharray='{number // len(_COLOURS) * 4}'" if number >= len(_COLOURS) else ""
-        )
+        colour = COLOURS[number % len(COLOURS)]
+        dash = f" stroke-dasharray='{number // len(COLOURS) * 4}'" if number >= len(COLOURS) else ""
         path = " ".join(
             f"{_LEFT + (step - first) * across:.1f},{_HEIGHT - _FOOT - (value - low) * up:.1f}"
             for step, value in curve

@@ -39,11 +39,14 @@ from onethinker_eval.training.repeats import encode_once
 from onethinker_eval.training.rollout_log import RolloutLog
 from onethinker_eval.training.rollout_metrics import Told, summarise
 from onethinker_eval.training.rollout_rewards import Rollout, RolloutRewards
+from onethinker_eval.training.saving import Saving
 
 __all__ = ["MOMENTS_FILE", "EmaTrainer", "Parts", "check_trl"]
 
 MOMENTS_FILE = "ema_moments.json"
 _TRL = ("1.16", "1.17")
+_COMPLETIONS = 3
+"""Where TRL's `_generate` returns the completions it later asks the rewards of."""
 
 SpareRows = Callable[[int, int, int], list[dict[str, Any]]]
 """(batch of rollouts, try, prompts) → that many rows for this process."""
@@ -85,7 +88,7 @@ class _Round:
     failed: int
 
 
-class EmaTrainer(GRPOTrainer):  # type: ignore[misc]  # untyped base
+class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
     """GRPOTrainer whose advantages are those of `AdvantageRule`."""
 
     def __init__(self, *args: Any, parts: Parts, **kwargs: Any) -> None:
@@ -97,6 +100,7 @@ class EmaTrainer(GRPOTrainer):  # type: ignore[misc]  # untyped base
         if self.ref_model is not None:
             encode_once(self.ref_model)
         self._names: list[str] = []
+        self._rows: list[dict[str, Any]] = []
         rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
         if rows % self.num_generations:
             raise RunError(
@@ -174,8 +178,18 @@ class EmaTrainer(GRPOTrainer):  # type: ignore[misc]  # untyped base
             rounds.append(self._round([row for row in spare for _ in range(self.num_generations)]))
         return self._finish(rounds, wanted)
 
+    def _generate(self, prompts: list[Any]) -> Any:
+        """Sample, and begin to score at once: log-probabilities are computed meanwhile."""
+        made = super()._generate(prompts)
+        if self._rows:
+            columns = {name: [row[name] for row in self._rows] for name in self._rows[0]}
+            self.parts.rewards.start(made[_COMPLETIONS], columns)
+        return made
+
     def _round(self, rows: list[dict[str, Any]]) -> _Round:
+        self._rows = rows
         output = super()._generate_and_score_completions(rows)
+        self._rows = []
         rollouts = list(self.parts.rewards.rollouts)
         settings, size = self.parts.settings, self.num_generations
         kept, failed = [], 0

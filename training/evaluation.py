@@ -83,14 +83,14 @@ def command(
     made += ["--model_args", ",".join(f"{key}={value}" for key, value in arguments.items())]
     made += ["--tasks", ",".join(settings.tasks), "--data", settings.data]
     made += ["--protocol", _PROTOCOL, "--batch_size", str(settings.batch_size)]
-    made += ["--prompts", data.prompts, "--output", str(output), "--run", name, "--quiet"]
+    made += ["--prompts", data.prompts, "--output", str(output), "--run", name]
     if settings.limit is not None:
         made += ["--limit", str(settings.limit)]
     if settings.max_tokens is not None:
         made += ["--gen_kwargs", f"max_new_tokens={settings.max_tokens}"]
     if settings.device is not None:
         made += ["--device", settings.device]
-    return made
+    return [*made, "--quiet"]
 
 
 def evaluate(

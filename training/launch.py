@@ -64,7 +64,7 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
 
     run, settings = recipe.run, recipe.optimiser
     if uses_deepspeed(run.deepspeed):
-        from onethinker_eval.training.cpu_processes import spare_the_compiler
+        from onethinker_eval.training.processes import spare_the_compiler
 
         spare_the_compiler()
     return {

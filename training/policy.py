@@ -21,6 +21,10 @@ __all__ = ["adapters", "load_policy", "untrained_folder"]
 def load_policy(recipe: Recipe) -> tuple[Any, Any]:
     """Return the model, in float32 with the recipe's parts frozen, and its stock processor."""
     settings = recipe.model
+    if uses_deepspeed(recipe.run.deepspeed):
+        from onethinker_eval.training.processes import join_processes
+
+        join_processes()
     if settings.scratch == "tiny":
         from onethinker_eval.training.tiny_model import build_model, build_processor
         from onethinker_eval.training.tiny_start import tokenizer_for

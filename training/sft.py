@@ -35,6 +35,7 @@ from onethinker_eval.training.optimizers import muon_adamw
 from onethinker_eval.training.policy import adapters, load_policy
 from onethinker_eval.training.recipe import Recipe
 from onethinker_eval.training.rows import training_rows
+from onethinker_eval.training.saving import Saving
 from onethinker_eval.training.shared_media import encode_once
 from onethinker_eval.training.slots import slot_processor
 from onethinker_eval.training.smoothing import SmoothedNumbers
@@ -74,7 +75,7 @@ class Blocks(Sampler[list[int]]):
         return (len(self._starts) - 1) * self._pieces
 
 
-class Trainer(SFTTrainer):  # type: ignore[misc]  # untyped base
+class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
     """SFTTrainer with the recipe's optimiser and, for tiny models, smoothed number targets."""
 
     recipe: Recipe

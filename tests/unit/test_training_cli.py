@@ -131,3 +131,24 @@ def test_curves_are_drawn_for_every_metric(tmp_path: Path) -> None:
     assert page.count("<polyline") == 3
     assert "&lt;b&gt;" in page
     assert "<b>" not in page
+
+
+def test_the_report_command_draws_a_page_and_a_picture(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from PIL import Image
+
+    history = [
+        {"step": step, "loss": 1 / step, "reward/math": 0.1 * step, "reward/ocr": 0.5, "kl": 0.0}
+        for step in range(1, 9)
+    ]
+    checkpoint(tmp_path, 8, json.dumps({"global_step": 8, "log_history": history}))
+    assert main(["report", str(tmp_path)]) == 0
+    shown = capsys.readouterr().out.split()
+    assert shown == [str(tmp_path / "curves.html"), str(tmp_path / "curves.png")]
+    sheet = Image.open(tmp_path / "curves.png").convert("RGB")
+    assert sheet.size == (3 * 520, 300 + 2 * 16)
+    # Reward stands first, with a line in the first and one in the second colour.
+    colours = {colour for _, colour in sheet.crop((0, 0, 520, 300)).getcolors(1 << 20) or []}
+    for colour in curves.COLOURS[:2]:
+        assert tuple(int(colour[at : at + 2], 16) for at in (1, 3, 5)) in colours
