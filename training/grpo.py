@@ -33,7 +33,7 @@ from onethinker_eval.training.policy import adapters, load_policy, untrained_fol
 from onethinker_eval.training.recipe import Recipe, with_model
 from onethinker_eval.training.repeats import rollout_processor
 from onethinker_eval.training.rollout_log import RolloutLog, score_rollouts
-from onethinker_eval.training.rollout_rewards import RolloutRewards
+from onethinker_eval.training.rollout_rewards import RolloutRewards, rollout_rewards
 from onethinker_eval.training.rows import SampleRows, training_rows
 from onethinker_eval.training.sft import Deadline
 
@@ -81,7 +81,7 @@ def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
         arguments.generation_kwargs = _sampling(processor.tokenizer, run.precision)
     rows, _ = training_rows(recipe, -(-run.steps // rollouts.updates))
     parts = Parts(
-        rewards or RolloutRewards(rollouts.profile),
+        rewards or rollout_rewards(recipe),
         rollouts,
         recipe.advantage,
         TaskMoments(recipe.ema_decay),

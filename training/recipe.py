@@ -20,6 +20,7 @@ import yaml
 from onethinker_eval.errors import DataError, UsageError, unknown_name
 from onethinker_eval.paths import training_dir
 from onethinker_eval.training.ema import AdvantageRule
+from onethinker_eval.training.reward_settings import RewardSettings
 
 __all__ = [
     "DataSettings",
@@ -254,6 +255,8 @@ class Recipe:
     """The updates."""
     rollouts: RolloutSettings = field(default_factory=RolloutSettings)
     """Sampling and objective (stage grpo)."""
+    rewards: RewardSettings = field(default_factory=RewardSettings)
+    """Who scores rollouts, and where (stage grpo)."""
     advantage: AdvantageRule = field(default_factory=AdvantageRule)
     """EMA-GRPO, GRPO or Dr.GRPO (stage grpo)."""
     ema_decay: float = 0.99

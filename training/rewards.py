@@ -23,11 +23,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from onethinker_eval.answers import parse
 from onethinker_eval.answers.extraction import strict_body
 from onethinker_eval.answers.values import Answer, SegmentationPrompt, Tube
 from onethinker_eval.errors import unknown_name
 from onethinker_eval.scoring import Score, score
 from onethinker_eval.scoring.api import normal_type
+from onethinker_eval.scoring.result import Outcome
 from onethinker_eval.scoring.truths import read_truth
 
 __all__ = ["PROFILES", "Profile", "Reward", "reward", "score"]
@@ -84,6 +86,8 @@ def reward(
     kind = normal_type(problem_type)
     if profile not in PROFILES:
         raise unknown_name("reward profile", profile, PROFILES)
+    if judged is not None and kind in _JUDGED:
+        return _judged_reward(reply, truth, kind, judged, profile)
     # The Gaussians of equations 7 and 8 are the evaluation's `official` reading of a prompt, the
     # released weights its `paper` reading; all other types score alike for a well-formed reply.
     gaussian = profile == "paper" and kind == "segmentation"
@@ -95,12 +99,23 @@ def reward(
         protocol="official" if gaussian else "paper",
         options=options,
     )
-    accuracy = scored.accuracy
-    if judged is not None and kind in _JUDGED and scored.outcome == "scored":
-        accuracy = min(max(judged, 0.0), 1.0)
-    form = 1.0 if strict_body(reply) is not None else 0.0
-    made = _PROFILES[profile](scored, accuracy, form, truth, kind, data_type)
-    return Reward(sum(made.values()), MappingProxyType(made), accuracy, scored.outcome)
+    made = _PROFILES[profile](scored, scored.accuracy, _form(reply), truth, kind, data_type)
+    return Reward(sum(made.values()), MappingProxyType(made), scored.accuracy, scored.outcome)
+
+
+def _judged_reward(reply: str, truth: Any, kind: str, judged: float, profile: Profile) -> Reward:
+    """Return a reward whose accuracy is a judge's: ROUGE and METEOR are not computed."""
+    read_truth(truth, kind, "image")
+    answer = parse(reply, kind, rule="paper")
+    outcome: Outcome = "scored" if answer.failure is None else "unparsable"
+    accuracy = min(max(judged, 0.0), 1.0) if answer.failure is None else 0.0
+    scored = Score(accuracy, {}, outcome, answer.failure, answer.reading, {}, answer)
+    made = _PROFILES[profile](scored, accuracy, _form(reply), truth, kind, "image")
+    return Reward(sum(made.values()), MappingProxyType(made), accuracy, outcome)
+
+
+def _form(reply: str) -> float:
+    return 1.0 if strict_body(reply) is not None else 0.0
 
 
 def _paper(
