@@ -139,7 +139,7 @@ def _draw(
         one.record.problem_type,
         target,
         segmenter=make_segmenter(segmenter, device=device) if makes_masks else None,
-        text=f"{' '.join(question.split())}  →  {_value(answer)}",
+        text=f"{' '.join(question.split())}  {_value(answer)}",
     )
 
 

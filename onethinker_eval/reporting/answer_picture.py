@@ -138,12 +138,12 @@ def _still(
     last = len(scene.frames) - 1
     if not last:
         return next(_pictures(scene, value, kind, masks, text, [0]))
-    chosen = {round(step * last / (_STILLS - 1)) for step in range(_STILLS)}
     span = _span(value, kind)
-    if span is not None:
-        chosen |= {_nearest(scene, sum(span) / 2)}
+    marked = {_nearest(scene, sum(span) / 2)} if span is not None else set()
     if isinstance(value, SegmentationPrompt):
-        chosen |= {_prompt(scene, value).frame}
+        marked = {_prompt(scene, value).frame}
+    rest = _STILLS - len(marked)
+    chosen = marked | {round(step * last / (rest - 1)) for step in range(rest)}
     return drawing.grid(list(_pictures(scene, value, kind, masks, text, sorted(chosen))))
 
 
@@ -191,15 +191,28 @@ def _marks(scene: _Scene, value: Any, kind: str, index: int) -> PixelPrompt | No
 
 
 def _box_at(value: Any, kind: str, time_s: float) -> Any:
-    """Return the box of an answer at a time; a box of a second stands until the next."""
+    """Return the box of an answer at a time, if it has one then."""
     if kind == "spatial grounding":
         return value
     if isinstance(value, Tube):
         start, end = value.span_s
-        return value.boxes.get(round(time_s)) if start <= time_s <= end else None
+        return _between(value.boxes, time_s) if start <= time_s <= end else None
     if kind == "tracking" and value is not None:
-        return value.get(int(time_s) + _TRACK_SHIFT)
+        return _between(value, time_s + _TRACK_SHIFT)
     return None
+
+
+def _between(boxes: Mapping[int, Any], key: float) -> Any:
+    """Return the box at `key`, on the straight way from one whole second to the next.
+
+    >>> _between({1: (0, 0, 10, 10), 2: (10, 0, 20, 10)}, 1.5)
+    (5.0, 0.0, 15.0, 10.0)
+    """
+    before, share = int(key), key - int(key)
+    first, second = boxes.get(before), boxes.get(before + 1)
+    if first is None or second is None:
+        return boxes.get(round(key))
+    return tuple(a + (b - a) * share for a, b in zip(first, second, strict=True))
 
 
 def _with_foot(
