@@ -177,6 +177,20 @@ def data(
     raise typer.Exit(run_data(made, settings))
 
 
+@app.command()
+def merge(
+    adapter: Annotated[
+        Path, typer.Argument(metavar="ADAPTER", help="The model or a checkpoint of a LoRA run.")
+    ],
+    output: Annotated[Path, typer.Argument(metavar="FOLDER", help="Where the model is written.")],
+) -> None:
+    """Put LoRA adapters into the weights they belong to."""
+    _need("peft")
+    from onethinker_eval.training.adapters import merge as write
+
+    print(write(adapter, output))
+
+
 def overrides(changes: Sequence[str]) -> Mapping[str, str]:
     """Return `key=value` arguments as a mapping; raises `UsageError` for another form.
 

@@ -91,6 +91,8 @@ class _Round:
 class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
     """GRPOTrainer whose advantages are those of `AdvantageRule`."""
 
+    _buffered_inputs: list[dict[str, Any]] | None  # TRL's
+
     def __init__(self, *args: Any, parts: Parts, **kwargs: Any) -> None:
         """Pass everything but `parts` to TRL; the reward functions come from `parts.rewards`."""
         check_trl()

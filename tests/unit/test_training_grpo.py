@@ -140,7 +140,7 @@ def test_a_resumed_run_has_the_moments_of_an_uninterrupted_one(
             raise Killed
         return original(self, *args, **kwargs)
 
-    run(made(tmp_path / "whole", run__steps="4"))
+    uninterrupted = run(made(tmp_path / "whole", run__steps="4"))
     whole = spy[:]
     spy.clear()
     with monkeypatch.context() as patch:
@@ -158,6 +158,9 @@ def test_a_resumed_run_has_the_moments_of_an_uninterrupted_one(
         assert [r.reply for r in rollouts] == [r.reply for r in others]
         assert moments == expected
         assert torch.equal(mine["advantages"], theirs["advantages"])
+    weights = uninterrupted.model.state_dict()
+    for name, weight in trainer.model.state_dict().items():
+        assert torch.equal(weight, weights[name]), name
     # Step 2 was sampled twice, before the kill and after it, but stands there once.
     for name in sorted(path.name for path in (tmp_path / "whole/rollouts/replies").iterdir()):
         texts = [
@@ -165,6 +168,14 @@ def test_a_resumed_run_has_the_moments_of_an_uninterrupted_one(
             for which in ("whole", "half")
         ]
         assert [json.loads(line) for line in texts[0]] == [json.loads(line) for line in texts[1]]
+
+
+def test_a_step_in_bf16_samples_scores_and_learns(spy: Spy, tmp_path: Path) -> None:
+    trainer = run(made(tmp_path, run__steps="1", run__precision="bf16", rollouts__kl="0.01"))
+    assert spy[0][0]["advantages"].abs().max() > 0.1
+    assert math.isfinite(trainer.state.log_history[0]["loss"])
+    start = tiny_parts()[0].state_dict()
+    assert any(not torch.equal(w, start[n]) for n, w in trainer.model.state_dict().items())
 
 
 def test_a_checkpoint_without_moments_or_with_others_is_refused(tmp_path: Path) -> None:
