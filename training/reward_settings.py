@@ -39,7 +39,7 @@ class RewardSettings:
     patience: int = 3
     """Batches of rollouts in a row for which no judgement came before the run is stopped."""
     workers: int = 0
-    """Processes that score beside each training process; 0 scores within it."""
+    """Processes that score mathematics and captions beside each training process; 0: none."""
     time_limit_s: float = 20.0
     """Longest time a worker may take for one rollout; then its reward has failed."""
 

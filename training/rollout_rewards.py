@@ -41,6 +41,8 @@ TERMS = ("answer", "format", "structure")
 
 _LOG = logging.getLogger(__name__)
 _NONE: Mapping[str, float] = MappingProxyType({})
+_DEAR = frozenset({"math", "caption"})
+"""Types that take longer to score than to hand to another process (0.1 ms)."""
 _COLUMNS = ("truth", "problem_type", "data_type", "options")
 
 
@@ -105,7 +107,7 @@ class RolloutRewards:
         """Weigh by `profile`; `measure` is `rewards.reward` or has its signature.
 
         A `judge` scores the kinds of `settings`, group by group of `group_size`; a `pool` takes
-        the other kinds off this process.
+        mathematics and captions off this process, which scores the rest.
         """
         self.failures: Counter[str] = Counter()
         self.rollouts: list[Rollout] = []
@@ -144,7 +146,7 @@ class RolloutRewards:
         if self._pool is None:
             return
         for number, row in enumerate(rows):
-            if number not in batch.judged:
+            if number not in batch.judged and row.kind.strip().lower() in _DEAR:
                 batch.scored[number] = self._pool.submit(self._request(row))
 
     def _request(self, row: _Row) -> dict[str, Any]:
