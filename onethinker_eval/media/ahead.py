@@ -78,6 +78,10 @@ class Ahead:
                 self._jobs.setdefault(job.key, job)
             self._change.notify_all()
 
+    def has(self, key: Hashable) -> bool:
+        """Tell whether a job of this key was announced and not taken."""
+        return key in self._jobs
+
     def take(self, job: Job) -> Any:
         """Return the result of `job`, done ahead or at once; raises what its work raised."""
         with self._change:

@@ -128,7 +128,11 @@ class MediaAhead:
         Work is a `Wanted`; any other callable is called in a thread of this process. Jobs beyond
         the few hundred that are remembered are dropped: announce them again later.
         """
-        self._ahead.announce(self._job(key, work) for key, work in jobs)
+        self._ahead.announce([self._job(key, work) for key, work in jobs])
+
+    def has(self, key: Hashable) -> bool:
+        """Tell whether `key` is announced and not taken: it need not be described again."""
+        return self._ahead.has(key)
 
     def submit(self, key: Hashable, work: Any) -> None:
         """Announce one job."""
