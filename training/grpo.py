@@ -56,6 +56,9 @@ def train(recipe: Recipe, *, resume: bool = True, rewards: RolloutRewards | None
     trainer = build(recipe, rewards)
     add_evaluations(trainer, recipe)
     checkpoint = last_checkpoint(output) if resume else None
+    if checkpoint is None and trainer.is_world_process_zero():
+        # What a run that was killed before its first checkpoint had sampled.
+        RolloutLog(output / "rollouts", 0).rewind(0)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     final = output / "model"
     trainer.save_model(str(final))

@@ -54,14 +54,19 @@ class RolloutLog:
                 journal.append(*lines)
 
     def rewind(self, step: int) -> None:
-        """Drop the rollouts of `step` and later: a run that resumes there takes them again."""
+        """Drop the rollouts of `step` and later: a run that goes on there takes them again."""
         for path in (self._folder / "replies").glob("*.jsonl"):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # a line torn by a kill goes with the others
-                lines = [line for _, line in read_journal(path)]
-            kept = [line for line in lines if line["training"]["step"] < step]
-            if len(kept) < len(lines):
-                write_atomic(path, "".join(json.dumps(line) + "\n" for line in kept))
+                lines = list(read_journal(path))
+            kept = [offset for offset, line in lines if line["training"]["step"] < step]
+            if not kept:
+                path.unlink()
+            elif len(kept) < len(lines):
+                stored = path.read_bytes()
+                ends = [stored.index(b"\n", offset) + 1 for offset in kept]
+                spans = zip(kept, ends, strict=True)
+                write_atomic(path, b"".join(stored[start:end] for start, end in spans))
 
     def _describe(self, task: str, record: dict[str, Any]) -> None:
         """Write the task file of a task when it is first met, and put it into the manifest."""

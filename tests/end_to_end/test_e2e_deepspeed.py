@@ -75,22 +75,19 @@ def recipes(folder: Path, zero: str, start: str) -> tuple[Path, Path]:
 
 def launch(folder: Path, zero: str, jobs: list[dict[str, Any]]) -> int:
     """Run jobs in two processes under accelerate and return the exit status."""
-    from onethinker_eval.training.launch import deepspeed_file
+    from onethinker_eval.paths import training_dir
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
-    settings = {
-        "compute_environment": "LOCAL_MACHINE",
-        "distributed_type": "DEEPSPEED",
-        "deepspeed_config": {
-            "deepspeed_config_file": deepspeed_file(zero),
-            "zero3_init_flag": zero == "zero3",
-        },
-        "num_machines": 1,
-        "num_processes": 2,
-        "use_cpu": True,
+    # The shipped file, for as many processes as there are here.
+    shipped = training_dir() / "launchers" / "accelerate-8gpu.yaml"
+    settings = yaml.safe_load(shipped.read_text(encoding="utf-8"))
+    settings |= {"num_processes": 2, "use_cpu": True}
+    settings["deepspeed_config"] = {
+        "zero_stage": int(zero[-1]),
+        "zero3_init_flag": zero == "zero3",
     }
     (folder / "accelerate.yaml").write_text(yaml.safe_dump(settings), encoding="utf-8")
     command = [sys.executable, "-m", "accelerate.commands.launch"]
