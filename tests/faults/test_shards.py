@@ -22,7 +22,9 @@ SHARDS = 3
 
 
 @pytest.fixture(scope="module")
-def made(run_server: RunServer, small_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made(
+    run_server: RunServer, small_suite: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A folder with the run `r`, made by one process, and its three shards."""
     output = tmp_path_factory.mktemp("shards")
     for number in range(SHARDS + 1):
