@@ -191,6 +191,41 @@ def merge(
     print(write(adapter, output))
 
 
+@app.command()
+def annotate(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON files of records.")],
+    teacher: Annotated[
+        str,
+        typer.Option(
+            metavar="base_url=…,model=…",
+            help="An OpenAI-compatible server; also concurrency, timeout_s, retries, api_key_env.",
+        ),
+    ],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The SFT file.")],
+    root: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder the media paths are relative to.")
+    ] = Path(),
+    settings: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Thresholds and filters; shipped: annotation.yaml."),
+    ] = None,
+    change: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(metavar="N", help="First N records.", min=1)
+    ] = None,
+) -> None:
+    """Let a teacher write the thinking of records, keep what our metrics accept."""
+    from onethinker_eval.training.annotation_command import run_annotation
+    from onethinker_eval.training.annotation_settings import load_annotation, parse_teacher
+
+    made = load_annotation(settings, overrides(change or []))
+    raise typer.Exit(
+        run_annotation(files, root, output, parse_teacher(teacher), made, limit=limit)
+    )
+
+
 def overrides(changes: Sequence[str]) -> Mapping[str, str]:
     """Return `key=value` arguments as a mapping; raises `UsageError` for another form.
 

@@ -21,7 +21,7 @@ from onethinker_eval.training.look_alike import grid
 from onethinker_eval.training.media_facts import MediumFacts, grids, inspect, looks
 from onethinker_eval.training.recipe import DataSettings, Recipe, SourceSettings, load
 
-__all__ = ["Settings", "recipe_of", "run_data", "tables"]
+__all__ = ["Settings", "aligned", "recipe_of", "run_data", "tables"]
 
 _MOST_SHOWN = 12
 _NO_LIMIT = 1 << 62
@@ -112,7 +112,7 @@ def tables(report: DataReport, limit: LengthLimit | None = None) -> str:
     parts = []
     if report.files:
         rows = [["file", "records", "usable", "left out"], *map(_file_row, report.files)]
-        parts += [_aligned(rows), *_reasons(report.files)]
+        parts += [aligned(rows), *_reasons(report.files)]
     heads = ["source", "records", "media", "share", "passes"]
     heads += ["smaller images", "smaller frames", "fewer frames"]
     if limit is not None:
@@ -120,7 +120,7 @@ def tables(report: DataReport, limit: LengthLimit | None = None) -> str:
     rows = [heads, *(_source_row(made, limit) for made in report.sources)]
     if not report.sources:
         return "\n".join(parts)
-    parts += ["", _aligned(rows)]
+    parts += ["", aligned(rows)]
     videos = sum(made.share for made in report.sources if made.modality == "video")
     parts.append(f"videos are {videos:.1%} of the samples drawn")
     return "\n".join(parts)
@@ -145,7 +145,7 @@ def _source_row(made: SourceReport, limit: LengthLimit | None) -> list[str]:
     return row
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as columns: words to the left, numbers to the right."""
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     words = [any(row[at][:1].isalpha() for row in rows[1:]) for at in range(len(widths))]
@@ -235,7 +235,7 @@ def _contamination_table(found: Contamination, against: str) -> str:
         total = counts.total() if counts else 0
         top = "; ".join(f"{name} {n}" for name, n in counts.most_common(3)) if counts else ""
         rows.append([kind + ("" if kind in SERIOUS else " (words alone)"), str(total), top])
-    lines.append(_aligned(rows))
+    lines.append(aligned(rows))
     serious = [match for match in found.matches if match.kind in SERIOUS]
     lines += [
         f"  {match.kind}: {match.source} {match.record} = {match.benchmark} {match.matched}"

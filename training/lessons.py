@@ -7,6 +7,7 @@ reader of a file (training, the data check, annotation) leaves out and counts th
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -68,9 +69,14 @@ def read_lessons(path: Path, root: Path, *, thinking: bool) -> Iterator[Lesson |
         elif sum(medium.kind == "video" for medium in made.media) > 1:
             yield LeftOut(made.id, "two videos in one record")
         else:
-            yield Lesson(
-                made, without_tags(raw.get("process")), without_tags(raw.get("solution")), raw
-            )
+            yield Lesson(made, without_tags(raw.get("process")), _answer(raw.get("solution")), raw)
+
+
+def _answer(solution: Any) -> str:
+    """Return a solution as the text to learn; released files hold texts, others JSON values."""
+    if isinstance(solution, str) or solution is None:
+        return without_tags(solution)
+    return json.dumps(solution, ensure_ascii=False)
 
 
 def without_tags(value: Any) -> str:
