@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 
 from onethinker_eval.files import write_atomic
-from onethinker_eval.training.curves import COLOURS, Curve, charts, read_history
+from onethinker_eval.training.curves import Curve, charts, coloured, read_history
 
 __all__ = ["draw", "write_image"]
 
@@ -51,7 +51,7 @@ def draw(figures: dict[str, dict[str, Curve]]) -> Image.Image:
 
 
 def _keys(lines: dict[str, Curve]) -> int:
-    return _KEY_HEIGHT * sum(label != "" for label in lines)
+    return _KEY_HEIGHT * sum(label != "" for label, *_ in coloured(lines))
 
 
 def _chart(pen: ImageDraw.ImageDraw, name: str, lines: dict[str, Curve], box: Box) -> None:
@@ -69,13 +69,12 @@ def _chart(pen: ImageDraw.ImageDraw, name: str, lines: dict[str, Curve], box: Bo
         pen.text((left - 6, height), f"{value:.4g}", _TEXT, small, anchor="rm")
     pen.text((left, foot + 5), f"step {first}", _TEXT, small)
     pen.text((right, foot + 5), str(last), _TEXT, small, anchor="ra")
-    for number, (label, curve) in enumerate(sorted(lines.items())):
-        colour = COLOURS[number % len(COLOURS)]
+    for number, (label, colour, turn, curve) in enumerate(coloured(lines)):
         path = [
             (left + (step - first) * across, foot - (value - low) * up) for step, value in curve
         ]
         # The second round of colours is thin: eight hues are as many as can be told apart.
-        width = 2 if number < len(COLOURS) else 1
+        width = 1 if turn else 2
         if len(path) > 1:
             pen.line(path, colour, width, joint="curve")
         else:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import html
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 from onethinker_eval.errors import RunError
 from onethinker_eval.files import write_atomic
 from onethinker_eval.training.launch import last_checkpoint
 
-__all__ = ["COLOURS", "charts", "draw_figure", "read_history", "write_page"]
+__all__ = ["COLOURS", "charts", "coloured", "draw_figure", "read_history", "write_page"]
 
 _WIDTH, _HEIGHT, _LEFT, _FOOT = 460, 200, 56, 18
 COLOURS = ("#2563a8", "#c2410c", "#15803d", "#7e22ce", "#b91c1c", "#0e7490", "#a16207", "#4b5563")
+_WHOLE = "#111827"
 _SKIPPED = {"step", "epoch", "num_tokens", "total_flos"}
 _FIRST = (
     *("eval", "reward", "accuracy", "part", "sigma", "uniform_groups", "parse_failures"),
@@ -76,6 +78,24 @@ def write_page(run: Path) -> Path:
     return path
 
 
+def coloured(lines: Mapping[str, Curve]) -> list[tuple[str, str, int, Curve]]:
+    """Return label, colour, how often all colours were used before, and curve of each line.
+
+    A task has the same colour in every chart that has the same tasks. The line without a name is
+    the whole, which TRL logs under the bare name of the metric.
+
+    >>> [line[:3] for line in coloured({"": [], "math": [], "ocr": []})]
+    [('math', '#2563a8', 0), ('ocr', '#c2410c', 0), ('all', '#111827', 0)]
+    """
+    made = [
+        (label, COLOURS[number % len(COLOURS)], number // len(COLOURS), lines[label])
+        for number, label in enumerate(sorted(label for label in lines if label))
+    ]
+    if "" in lines:
+        made.append(("all" if made else "", _WHOLE, 0, lines[""]))
+    return made
+
+
 def draw_figure(name: str, lines: dict[str, Curve]) -> str:
     """Return one chart as an HTML figure with an SVG in it; `lines` are curves by their names."""
     points = [point for curve in lines.values() for point in curve]
@@ -86,9 +106,8 @@ def draw_figure(name: str, lines: dict[str, Curve]) -> str:
     across = (_WIDTH - _LEFT - 8) / max(last - first, 1)
     up = (_HEIGHT - _FOOT - 12) / ((high - low) or 1.0)
     drawn, keys = [], []
-    for number, (label, curve) in enumerate(sorted(lines.items())):
-        colour = COLOURS[number % len(COLOURS)]
-        dash = f" stroke-dasharray='{number // len(COLOURS) * 4}'" if number >= len(COLOURS) else ""
+    for label, colour, turn, curve in coloured(lines):
+        dash = f" stroke-dasharray='{4 * turn}'" if turn else ""
         path = " ".join(
             f"{_LEFT + (step - first) * across:.1f},{_HEIGHT - _FOOT - (value - low) * up:.1f}"
             for step, value in curve

@@ -64,9 +64,11 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
 
     run, settings = recipe.run, recipe.optimiser
     if uses_deepspeed(run.deepspeed):
-        from onethinker_eval.training.processes import spare_the_compiler
+        from onethinker_eval.training.processes import let_recipe_decide, spare_the_compiler
 
         spare_the_compiler()
+        if run.deepspeed:
+            let_recipe_decide()
     return {
         "output_dir": run.output,
         "max_steps": run.steps,

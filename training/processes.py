@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["join_processes", "spare_the_compiler"]
+__all__ = ["join_processes", "let_recipe_decide", "spare_the_compiler"]
 
 
 def join_processes() -> None:
@@ -20,6 +20,15 @@ def join_processes() -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         backend = "nccl" if torch.cuda.is_available() else "gloo"
         deepspeed.init_distributed(dist_backend=backend, auto_mpi_discovery=False, verbose=False)
+
+
+def let_recipe_decide() -> None:
+    """Let the recipe's DeepSpeed file stand beside an accelerate file that names a ZeRO stage.
+
+    accelerate refuses the pair, though one of the two must be there for its launcher and the
+    other is what the run is to do.
+    """
+    os.environ.pop("ACCELERATE_CONFIG_DS_FIELDS", None)
 
 
 def spare_the_compiler() -> None:
