@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "RunResult", "failures_of", "finish_run", "write_report"]
 
 
-REPORT_BYTES = 1 << 30
+REPORT_BYTES = 1 << 28
 """A run with more bytes of replies gets a report only when asked for: it would take minutes."""
 
 

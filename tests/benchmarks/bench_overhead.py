@@ -125,7 +125,9 @@ def _ours(scratch: Path) -> Any:
 
     def run(repeat: int) -> None:
         output = scratch / f"run-{repeat}"
-        settings = Settings("baseline", (TASK,), data=str(scratch / "data"), output=str(output))
+        settings = Settings(
+            "baseline", (TASK,), data=str(scratch / "data"), output=str(output), report=False
+        )
         result = evaluate(settings)
         if result.failures or not result.generated:
             raise RuntimeError(f"the run did not answer everything: {result}")

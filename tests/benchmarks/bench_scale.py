@@ -143,7 +143,12 @@ def _run(scratch: Path, samples: int) -> dict[str, Any]:
 
     peak = _Peak()
     settings = Settings(
-        "wordy", (TASK,), data=str(scratch / "data"), output=str(scratch / "out"), run="r"
+        "wordy",
+        (TASK,),
+        data=str(scratch / "data"),
+        output=str(scratch / "out"),
+        run="r",
+        report=False,
     )
     with peak, _Reads() as reads:
         result = evaluate(settings, progress=watch)

@@ -12,6 +12,7 @@ from onethinker_eval.answers.values import FAILURES, REPAIRS
 from onethinker_eval.benchmarks import Task, catalogue
 from onethinker_eval.reporting.board import Row, difference
 from onethinker_eval.reporting.compare import Comparison, TaskComparison
+from onethinker_eval.reporting.costs import cost_facts
 from onethinker_eval.reporting.html.samples import OUTCOMES, READINGS
 from onethinker_eval.reporting.published import Key, model_name, values_of
 from onethinker_eval.reporting.runs import read_manifest, read_run
@@ -101,6 +102,7 @@ def _run(run: RunData, name: str) -> dict[str, Any]:
         "video reader": last.get("video_reader") or "",
         "versions": ", ".join(f"{k} {v}" for k, v in (last.get("versions") or {}).items()),
         "commit": _commit(last.get("git")),
+        **cost_facts(manifest),
     }
     return {
         "name": name,
