@@ -12,6 +12,7 @@ import importlib.util
 import itertools
 import os
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import fields
@@ -148,53 +149,25 @@ class VllmEngine:
                 raise unknown_name("argument of vllm", name, known)
         self._numbers = itertools.count()
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._loop.run_forever, name="vllm", daemon=True)
+        thread.start()
         try:
-            self._engine = self._call(_start(dict(options))).result()
+            starting = asyncio.run_coroutine_threadsafe(_start(dict(options)), self._loop)
+            self._engine = starting.result()
         except Exception as error:
             self._loop.call_soon_threadsafe(self._loop.stop)
             raise RunError(
                 f"vLLM could not start: {type(error).__name__}: {error}",
                 hint="its own messages stand above; VLLM_LOGGING_LEVEL=INFO shows more",
             ) from error
+        self.close = weakref.finalize(self, _close, self._engine, self._loop, thread)
+        """Stop the engine and its processes; done at exit and with the last reference as well."""
 
     def submit(self, prompt: Mapping[str, Any], sampling: Mapping[str, Any]) -> Future[Any]:
         """Begin to generate; the future gives vLLM's finished `RequestOutput`."""
-        return self._call(self._answer(dict(prompt), dict(sampling)))
-
-    def close(self) -> None:
-        """Stop the engine and its processes."""
-        if self._loop.is_running():
-            self._call(self._stop()).result(timeout=60)
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join(timeout=30)
-
-    async def _stop(self) -> None:
-        self._engine.shutdown()
-        others = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
-        for one in others:
-            one.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-
-    def _call(self, work: Any) -> Future[Any]:
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    async def _answer(self, prompt: dict[str, Any], sampling: dict[str, Any]) -> Any:
-        from vllm import SamplingParams
-        from vllm.renderers.inputs.preprocess import parse_model_prompt
-        from vllm.sampling_params import RequestOutputKind
-
-        params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **sampling)
         number = f"onethinker-{next(self._numbers)}"
-        # the engine takes what its renderer makes: in threads, tokens and patches beside each other
-        renderer = self._engine.renderer
-        prompt = parse_model_prompt(self._engine.model_config, prompt)
-        (prompt,) = await renderer.render_cmpl_async([prompt])
-        outputs = [one async for one in self._engine.generate(prompt, params, number)]
-        if not outputs:
-            raise RunError("vLLM ended a request without a reply")
-        return outputs[-1]
+        work = _answer(self._engine, dict(prompt), dict(sampling), number)
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
 
 async def _start(options: dict[str, Any]) -> Any:
@@ -202,3 +175,35 @@ async def _start(options: dict[str, Any]) -> Any:
     from vllm.v1.engine.async_llm import AsyncLLM
 
     return AsyncLLM.from_engine_args(AsyncEngineArgs(**options))
+
+
+async def _answer(engine: Any, prompt: Any, sampling: dict[str, Any], number: str) -> Any:
+    from vllm import SamplingParams
+    from vllm.renderers.inputs.preprocess import parse_model_prompt
+    from vllm.sampling_params import RequestOutputKind
+
+    params = SamplingParams(output_kind=RequestOutputKind.FINAL_ONLY, **sampling)
+    # the engine takes what its renderer makes: in threads, tokens and patches beside each other
+    parsed = parse_model_prompt(engine.model_config, prompt)
+    (rendered,) = await engine.renderer.render_cmpl_async([parsed])
+    outputs = [one async for one in engine.generate(rendered, params, number)]
+    if not outputs:
+        raise RunError("vLLM ended a request without a reply")
+    return outputs[-1]
+
+
+def _close(engine: Any, loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    if not loop.is_running():
+        return
+    asyncio.run_coroutine_threadsafe(_stop(engine), loop).result(timeout=60)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(timeout=30)
+
+
+async def _stop(engine: Any) -> None:
+    """End all tasks of the loop before the engine: they would report its end as a failure."""
+    others = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
+    for one in others:
+        one.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    engine.shutdown()

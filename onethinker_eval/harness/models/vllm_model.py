@@ -21,7 +21,7 @@ from onethinker_eval.errors import UsageError
 from onethinker_eval.harness.environment import world_size
 from onethinker_eval.harness.models.keep_busy import BUSY_ARGUMENTS, BusyModel
 from onethinker_eval.harness.models.media_ahead import Shown, default_workers
-from onethinker_eval.harness.models.questions import RULE_KEYS, generation_of, key_of
+from onethinker_eval.harness.models.questions import RULE_KEYS, cut, generation_of, key_of
 from onethinker_eval.harness.models.qwen_inputs import load_processor
 from onethinker_eval.harness.models.qwen_prompt import QwenPrompt
 from onethinker_eval.harness.models.vllm_engine import (
@@ -84,19 +84,33 @@ class OneThinkerVllm(BusyModel):
         """Hand a request to vLLM."""
         text = self._prompt.text(self._questions.messages(request))
         wanted = self._prompt.prompt_ids(text, media)
-        sampling = sampling_of(generation_of(request), self._cap, self._penalty)
+        generation = generation_of(request)
+        sampling = sampling_of(generation, self._cap, self._penalty)
         if sampling["temperature"] > 0:
             sampling["seed"] = _seed(self._seed, key_of(request))
         result: Future[GenerationResult] = Future()
 
         def finish(done: Future[Any]) -> None:
             try:
-                result.set_result(_result(done.result(), wanted))
+                result.set_result(self._result(done.result(), wanted, generation))
             except Exception as error:  # handed on to whoever waits for the result
                 result.set_exception(error)
 
         self.engine.submit(engine_prompt(text, media), sampling).add_done_callback(finish)
         return result
+
+    def _result(
+        self, output: Any, wanted: list[int], generation: Mapping[str, Any]
+    ) -> GenerationResult:
+        """Return the reply in vLLM's `output` if its prompt was the `wanted` token ids."""
+        check_prompt(output.prompt_token_ids, wanted)
+        ids = list(output.outputs[0].token_ids)
+        # decoded as the transformers model's; vLLM would drop a character cut off at the end
+        (text,) = self.processor.batch_decode(
+            [ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        counts = TokenCounts(input_tokens=len(wanted), output_tokens=len(ids))
+        return GenerationResult(cut(text, generation.get("until") or []), token_counts=counts)
 
     def clean(self) -> None:
         """Stop the engine, so that its GPU memory is free."""
@@ -140,7 +154,7 @@ def sampling_of(
     `UsageError` for beam search, which the engine has not.
 
     >>> sampling_of({"max_new_tokens": 64, "temperature": 0, "top_p": 0.9}, cap=32)
-    {'max_tokens': 32, 'temperature': 0.0, 'repetition_penalty': 1.0}
+    {'max_tokens': 32, 'temperature': 0.0, 'repetition_penalty': 1.0, 'detokenize': False}
     """
     if int(generation.get("num_beams") or 1) > 1:
         raise UsageError("vLLM has no beam search", hint="use --model onethinker for num_beams")
@@ -157,16 +171,8 @@ def sampling_of(
     stops = [stop for stop in generation.get("until") or [] if stop]
     if stops:
         found["stop"] = stops
+    found["detokenize"] = bool(stops)  # the text is ours to make; only stops need vLLM's
     return found
-
-
-def _result(output: Any, wanted: list[int]) -> GenerationResult:
-    """Return the reply in vLLM's `output` if its prompt was the `wanted` token ids."""
-    seen = list(output.prompt_token_ids)
-    check_prompt(seen, wanted)
-    completion = output.outputs[0]
-    counts = TokenCounts(input_tokens=len(seen), output_tokens=len(completion.token_ids))
-    return GenerationResult(text=completion.text, token_counts=counts)
 
 
 def _check(source: str, device: str | None, options: Mapping[str, Any]) -> None:
