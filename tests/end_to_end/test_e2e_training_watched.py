@@ -98,6 +98,7 @@ def test_lora_trains_and_its_adapter_is_evaluated(tmp_path: Path) -> None:
     for number, weights in enumerate((adapter, merged)):
         command(
             *("onethinker_eval", "--model", "onethinker-tiny", "--tasks", "refcoco_val"),
+            *("--data", "demo"),
             *("--model_args", f"pretrained={weights}", "--limit", "2"),
             *("--gen_kwargs", "max_new_tokens=8", "--quiet"),
             *("--output", str(tmp_path), "--run", f"r{number}"),
