@@ -79,6 +79,8 @@ class SourceSettings:
     """How many different scenes kind `demo` has."""
     asks: int | None = None
     """Questions about one scene of kind `demo`; null asks as many as the demo suite does."""
+    objects: tuple[int, ...] = ()
+    """Fewest and most objects of a scene of kind `demo`; empty draws as the demo suite does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,7 @@ def make_sources(data: DataSettings, stage: str) -> list[SampleSource]:
             weights=item.weights,
             seed=data.seed,
             asks=item.asks,
+            objects=item.objects,
         )
     return sources
 

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onethinker_eval.answers import wrap
-from onethinker_eval.demo.asking import Ask, Drawable
+from onethinker_eval.demo.asking import Ask, Drawable, Setting
 from onethinker_eval.demo.dice import Dice, scene_seed
 from onethinker_eval.demo.twins import TWINS, Twin, draw
-from onethinker_eval.errors import unknown_name
+from onethinker_eval.errors import UsageError, unknown_name
 from onethinker_eval.media.frames import FrameRule, sample_indices
 from onethinker_eval.prompts import Profile, text_of
 from onethinker_eval.records import Record
@@ -74,13 +74,15 @@ class DemoScenes:
         weight: float,
         seed: int = 0,
         asks: int | None = None,
+        objects: Sequence[int] = (),
     ) -> None:
         """Prepare `size` different scenes; `rule` chooses the frames of clips.
 
-        With `asks` there are so many questions about each (fewer where a scene has no more).
+        With `asks` there are so many questions about each (fewer where a scene has no more),
+        with `objects` (fewest, most) so many objects, where the twin draws any.
         """
         modality: Literal["image", "video"] = "video" if _is_video(twin) else "image"
-        self._setting = replace(twin.setting, asks=asks) if asks else twin.setting
+        self._setting = _changed(twin.setting, asks, objects)
         self._twin = twin
         self._rule = rule
         self._seed = seed
@@ -136,6 +138,7 @@ def demo_scenes(
     weights: Mapping[str, float] | None = None,
     seed: int = 0,
     asks: int | None = None,
+    objects: Sequence[int] = (),
 ) -> list[DemoScenes]:
     """Return a source for each demo twin of `families` (empty: all ten).
 
@@ -156,9 +159,22 @@ def demo_scenes(
             weight=weight * (weights or {}).get(twin.family, 1.0) / counts[twin.family],
             seed=seed,
             asks=asks,
+            objects=objects,
         )
         for twin in chosen
     ]
+
+
+def _changed(setting: Setting, asks: int | None, objects: Sequence[int]) -> Setting:
+    if asks:
+        setting = replace(setting, asks=asks)
+    if objects:
+        if len(objects) != 2 or not 1 <= objects[0] <= objects[1]:
+            raise UsageError(
+                f"objects is {list(objects)}", hint="give the fewest and the most, as [1, 3]"
+            )
+        setting = replace(setting, objects=(objects[0], objects[1]))
+    return setting
 
 
 def _length(scenes: DemoScenes) -> int:

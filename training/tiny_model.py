@@ -98,7 +98,7 @@ def _config(tokenizer: PreTrainedTokenizerFast) -> Qwen3VLConfig:
             "hidden_size": 128,
             "intermediate_size": 384,
             "num_hidden_layers": 3,
-            "num_attention_heads": 2,
+            "num_attention_heads": 4,
             "num_key_value_heads": 2,
             "head_dim": 64,  # vLLM's CPU kernels refuse less
             "max_position_embeddings": 8192,
