@@ -1,4 +1,4 @@
-"""What a task's reply journal holds, without its replies: one pass, some 40 bytes a sample.
+"""What a task's reply journal holds, without its replies: one pass, 17 bytes and the id a sample.
 
 A journal of a hundred thousand replies with their thinking is hundreds of megabytes. What a run
 needs of it is which samples are finished and by which key, which failed and why. Lines appended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -24,15 +25,14 @@ def environment(scratch: Path) -> dict[str, str]:
         **os.environ,
         "OMP_NUM_THREADS": "1",
         "HF_HUB_OFFLINE": "1",
-        "ACCELERATE_USE_CPU": "true",
         "ONETHINKER_CACHE": str(scratch / "cache"),
     }
 
 
 def command(suite: Path, output: Path, *more: str) -> list[str]:
-    # Without --run: torchrun takes that for an abbreviation of an option of its own.
-    tasks = ["--tasks", "refcoco_val,charades", "--data", str(suite)]
-    return ["onethinker_eval", *tasks, "--output", str(output), "--quiet", *more]
+    # torchrun takes --run for an abbreviation of an option of its own, unless it stands after --.
+    tasks = ["--tasks", "refcoco_val,charades", "--data", str(suite), "--run", "r"]
+    return ["onethinker_eval", "--", *tasks, "--output", str(output), "--quiet", *more]
 
 
 def folder(output: Path) -> Path:
@@ -70,16 +70,48 @@ def test_the_real_model_killed_under_the_whole_command_line(
     assert results["killed"] == results["whole"]
 
 
-def test_two_processes_share_a_run(small_suite: Path, tmp_path: Path) -> None:
+def shared(suite: Path, output: Path, world: int, *more: str) -> list[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    alone = [sys.executable, "-m", *command(small_suite, tmp_path / "alone", "--model", "baseline")]
-    subprocess.run(alone, env=environment(tmp_path), check=True, capture_output=True)
-    shared = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    shared += ["--master-port", str(port), "-m"]
-    shared += command(small_suite, tmp_path / "shared", "--model", "baseline")
-    done = subprocess.run(shared, env=environment(tmp_path), capture_output=True, text=True)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(world)]
+    launcher += ["--master-port", str(port), "-m"]
+    return [*launcher, *command(suite, output, "--model", "baseline", *more)]
+
+
+def children(parent: int) -> list[int]:
+    """Return the processes that `parent` started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(path.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(path.parent.name))
+    return found
+
+
+DERIVED = (
+    *("metrics.csv", "leaderboard.csv", "leaderboard.md"),
+    *("scores/onethinker_charades.jsonl", "scores/onethinker_refcoco_val.jsonl"),
+)
+
+
+def same_results(one: Path, other: Path) -> None:
+    for name in DERIVED:
+        assert (folder(one) / name).read_bytes() == (folder(other) / name).read_bytes(), name
+
+
+@pytest.fixture(scope="module")
+def alone(small_suite: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one process."""
+    output = tmp_path_factory.mktemp("alone")
+    run = [sys.executable, "-m", *command(small_suite, output, "--model", "baseline")]
+    subprocess.run(run, env=environment(output), check=True, capture_output=True)
+    return output
+
+
+def test_two_processes_share_a_run(small_suite: Path, tmp_path: Path, alone: Path) -> None:
+    run = shared(small_suite, tmp_path / "shared", 2)
+    done = subprocess.run(run, env=environment(tmp_path), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     parts = sorted(path.name for path in (folder(tmp_path / "shared") / "replies").iterdir())
     assert parts == [
@@ -88,7 +120,38 @@ def test_two_processes_share_a_run(small_suite: Path, tmp_path: Path) -> None:
         for rank in (0, 1)
     ]
     assert finished(tmp_path / "shared") == RECORDS
-    for name in ("metrics.csv", "scores/onethinker_charades.jsonl"):
-        assert (folder(tmp_path / "shared") / name).read_bytes() == (
-            folder(tmp_path / "alone") / name
-        ).read_bytes()
+    same_results(tmp_path / "shared", alone)
+
+
+@pytest.mark.parametrize("world", [1, 3])
+def test_the_world_may_change_between_a_kill_and_its_resume(
+    small_suite: Path, tmp_path: Path, alone: Path, world: int
+) -> None:
+    output = tmp_path / "killed"
+    slow = ("--model_args", "delay_s=0.3")
+    run = shared(small_suite, output, 2, *slow)
+    process = subprocess.Popen(run, env=environment(tmp_path))
+    while finished(output) < 17 and process.poll() is None:
+        time.sleep(0.01)
+    # torchrun gives each rank a session of its own, so a kill of its group would leave them.
+    ranks = children(process.pid)
+    assert len(ranks) == 2
+    for one in (process.pid, *ranks):
+        os.kill(one, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    time.sleep(1)
+    kept = finished(output)
+    assert 17 <= kept < RECORDS
+    assert any(path.stat().st_size for path in folder(output).glob("replies/*.rank1.jsonl"))
+    again = (
+        shared(small_suite, output, world, *slow)
+        if world > 1
+        else [sys.executable, "-m", *command(small_suite, output, "--model", "baseline", *slow)]
+    )
+    done = subprocess.run(again, env=environment(tmp_path), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert finished(output) == RECORDS
+    for name in DERIVED[:1] + DERIVED[3:]:
+        assert (folder(output) / name).read_bytes() == (folder(alone) / name).read_bytes(), name
+    costs = json.loads((folder(output) / "run.json").read_text())["costs"]
+    assert costs["all"]["samples"] >= RECORDS - kept
