@@ -90,7 +90,7 @@ class RunServer:
         """End the server."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=300)
 
 
 def _watch(child: int, ended: threading.Event, due: Callable[[], bool]) -> None:

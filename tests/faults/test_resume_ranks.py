@@ -78,8 +78,8 @@ def test_three_processes_know_what_two_finished(whole: Path, tmp_path: Path) -> 
     assert (run / name).read_bytes() == (whole / name).read_bytes()
 
 
-def line(name: str, reply: Reply = Reply("x")) -> dict[str, Any]:
-    return reply.line(f"key of {name}", Record(name, "math", "text", "?", (), "1"))
+def line(name: str, reply: Reply | None = None) -> dict[str, Any]:
+    return (reply or Reply("x")).line(f"key of {name}", Record(name, "math", "text", "?", (), "1"))
 
 
 def test_an_index_reads_on_from_where_it_ended(tmp_path: Path) -> None:
