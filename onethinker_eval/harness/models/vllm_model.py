@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -74,6 +75,7 @@ class OneThinkerVllm(BusyModel):
             rule, system_prompt=system_prompt, num_concurrent=int(num_concurrent), **common
         )
         self.processor = load_processor(pretrained)
+        self._lock = threading.Lock()  # a fast tokenizer does not bear two threads
         self._prompt = QwenPrompt(self.processor, video_markers)
         self._cap, self._seed = max_new_tokens, int(options.get("seed", 0))
         self._penalty = _repetition_penalty(pretrained)
@@ -83,7 +85,8 @@ class OneThinkerVllm(BusyModel):
     def begin(self, request: Instance, media: Shown) -> Future[GenerationResult]:
         """Hand a request to vLLM."""
         text = self._prompt.text(self._questions.messages(request))
-        wanted = self._prompt.prompt_ids(text, media)
+        with self._lock:
+            wanted = self._prompt.prompt_ids(text, media)
         generation = generation_of(request)
         sampling = sampling_of(generation, self._cap, self._penalty)
         if sampling["temperature"] > 0:
@@ -106,9 +109,10 @@ class OneThinkerVllm(BusyModel):
         check_prompt(output.prompt_token_ids, wanted)
         ids = list(output.outputs[0].token_ids)
         # decoded as the transformers model's; vLLM would drop a character cut off at the end
-        (text,) = self.processor.batch_decode(
-            [ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
+        with self._lock:
+            (text,) = self.processor.batch_decode(
+                [ids], skip_special_tokens=True, clean_up_tokenization_spaces=False
+            )
         counts = TokenCounts(input_tokens=len(wanted), output_tokens=len(ids))
         return GenerationResult(cut(text, generation.get("until") or []), token_counts=counts)
 
