@@ -140,8 +140,7 @@ def join_ranks(device: str | None = None) -> None:
     if not gpu:
         os.environ.setdefault("ACCELERATE_USE_CPU", "true")
     if not distributed.is_initialized():
-        if gpu:
-            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        # No device is set here: a vLLM engine chooses its own, in a process of its own.
         backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
         distributed.init_process_group(backend, timeout=_PATIENCE)
 

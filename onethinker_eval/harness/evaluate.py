@@ -35,7 +35,7 @@ from onethinker_eval.records import Record
 __all__ = ["NO_LIMIT", "SLICE", "answer", "evaluate"]
 
 SLICE = 32_768
-"""How many samples of a task lmms-eval is given at once: it holds some 5 KB for each till the
+"""How many samples of a task lmms-eval is given at once: it holds some 4 KB for each till the
 end, and a shorter stretch would let an engine run empty more often."""
 
 
