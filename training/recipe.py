@@ -360,6 +360,8 @@ def _value(hint: Any, value: Any, where: str) -> Any:
             return None
         return _value(next(arm for arm in inner if arm is not type(None)), value, where)
     if origin is Literal:
+        if value is False and "off" in inner:
+            return "off"  # YAML reads the word as false
         if value not in inner:
             raise unknown_name(where, str(value), [str(known) for known in inner])
         return value

@@ -244,6 +244,14 @@ def test_recipes_with_a_wrong_judge_are_refused(changes: dict[str, str], message
         load("demo-grpo", changes)
 
 
+def test_off_is_a_word(tmp_path: Path) -> None:
+    assert load("demo-grpo", {"rewards.judge": "off"}).rewards.judge == "off"
+    made = load("demo-grpo", {"rollouts.vllm": "off"})
+    assert made.rollouts.vllm == "off"
+    (tmp_path / "again.yaml").write_text(made.to_yaml())
+    assert load(str(tmp_path / "again.yaml")) == made
+
+
 def test_a_recipe_builds_its_rewards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = rollout_rewards(load("demo-grpo"))
     assert plain._judge is None

@@ -9,7 +9,7 @@ import pytest
 
 import onethinker_eval
 from onethinker_eval.errors import DataError, UsageError
-from onethinker_eval.training import rewards
+from onethinker_eval.training import annotation_filters, reward_worker, rewards
 from onethinker_eval.training.rewards import reward
 
 
@@ -28,6 +28,9 @@ TUBE = '{"time": [2, 4], "boxes": {"2": [0, 0, 10, 10], "3": [0, 0, 10, 10], "4"
 def test_the_metric_of_training_is_the_metric_of_evaluation() -> None:
     assert rewards.score is onethinker_eval.score
     assert rewards.strict_body is onethinker_eval.answers.extraction.strict_body
+    assert rewards.parse is onethinker_eval.answers.parse
+    assert reward_worker.reward is rewards.reward
+    assert annotation_filters.score is onethinker_eval.score
 
 
 @pytest.mark.parametrize(
