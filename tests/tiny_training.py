@@ -43,7 +43,7 @@ def micro_folder() -> Path:
     config = copy.deepcopy(tiny.config)
     text, vision = config.text_config, config.vision_config
     text.hidden_size, text.intermediate_size, text.num_hidden_layers = 32, 64, 1
-    text.head_dim = 16
+    text.head_dim, text.num_attention_heads, text.num_key_value_heads = 16, 2, 2
     text.rope_parameters = {**text.rope_parameters, "mrope_section": [4, 2, 2]}
     vision.depth, vision.hidden_size, vision.intermediate_size, vision.num_heads = 1, 32, 64, 2
     vision.out_hidden_size, vision.deepstack_visual_indexes = 32, [0]
