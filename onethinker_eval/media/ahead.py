@@ -119,6 +119,13 @@ class Ahead:
             self._closed = True
             self._change.notify_all()
 
+    def ended(self, timeout_s: float) -> bool:
+        """After `close`, wait so long for the lanes to end; tell whether all have."""
+        until = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
     def _run(self, number: int, lane: Lane) -> None:
         last: Hashable = None
         while (job := self._next(number, last)) is not None:

@@ -37,7 +37,7 @@ class WorkerHung(Exception):
 
 
 class WorkerProcess:
-    """One worker process of a craft. Of its methods only `close` may come from another thread.
+    """One worker process of a craft. Only `close` and `release` may come from other threads.
 
     The system ends it when the *thread* that started it ends: call `ask` from one that stays.
     """
@@ -77,6 +77,11 @@ class WorkerProcess:
         self._closed = True
         if self._process is not None:
             self._process.kill()
+
+    def release(self) -> None:
+        """After `close`, when no thread uses this any more: let go of what the process left."""
+        self._end()
+        self._messages.close()
 
     def _start(self) -> socket.socket:
         if self._closed:

@@ -61,3 +61,9 @@ def test_processes_and_threads_give_the_same_journal(
     assert len(lines(tmp_path / "workers")) == 12
     first, second = ((tmp_path / run / "metrics.csv").read_bytes() for run in outcomes)
     assert first == second
+    for run in outcomes:
+        costs = json.loads((tmp_path / run / "run.json").read_text())["costs"]
+        for task in ("onethinker_refcoco_val", "onethinker_charades"):
+            assert costs[task]["decode_s"] > 0
+            assert costs[task]["engine_s"] > 0
+            assert 0 <= costs[task]["idle_share"] < 1

@@ -51,6 +51,7 @@ __all__ = [
 _MOST_WORKERS = 16
 _MOST_BYTES = 8 << 30
 _TRIES = 2
+_LANES_END_S = 5.0
 
 
 class CannotStart(RunError):
@@ -250,3 +251,6 @@ def _close(ahead: Ahead, processes: list[WorkerProcess]) -> None:
     ahead.close()
     for process in processes:
         process.close()
+    if processes and ahead.ended(_LANES_END_S):
+        for process in processes:
+            process.release()

@@ -41,6 +41,10 @@ _ARGUMENTS = (
 )
 
 
+_PAUSE_S = 60.0
+"""The engine idle for longer than this between two calls was not waiting, it was not in use."""
+
+
 class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
     """A Qwen3-VL chat model.
 
@@ -119,7 +123,9 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
     def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
         """Answer the requests in batches, in order; one whose media are broken fails alone."""
         results: list[GenerationResult] = []
-        self._idle_since = self._idle_since or time.monotonic()
+        now = time.monotonic()
+        if self._idle_since is None or now - self._idle_since > _PAUSE_S:
+            self._idle_since = now
         for generation, batch in self._batches(requests):
             following = requests[len(results) + len(batch) :][: self._batch_size]
             self.prefetch([*batch, *following])
