@@ -34,8 +34,10 @@ def print_summary(
     for line in result.unscored:
         terminal.warn(line)
     reused = f", {result.reused} reused" if result.reused else ""
+    report = ", report.html among them" if (result.folder / "report.html").exists() else ""
     terminal.say(
-        f"{result.generated} answered in {duration(seconds)}{reused}; results in {result.folder}"
+        f"{result.generated} answered in {duration(seconds)}{reused}; "
+        f"results in {result.folder}{report}"
     )
 
 
