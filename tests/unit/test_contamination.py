@@ -231,13 +231,13 @@ def test_plain_pictures_and_symmetry() -> None:
 def test_near_questions_are_those_of_comparing_all() -> None:
     rng = np.random.default_rng(3)
     words = [f"word{number}" for number in range(400)]
-    left = [" ".join(rng.choice(words, 12)) for _ in range(300)]
-    right = [" ".join(rng.choice(words, 12)) for _ in range(300)]
-    for number in range(0, 300, 3):  # one to three words of twelve changed
+    left = [" ".join(rng.choice(words, 12)) for _ in range(120)]
+    right = [" ".join(rng.choice(words, 12)) for _ in range(120)]
+    for number in range(0, 120, 3):  # one to three words of twelve changed
         changed = left[number].split()
         for place in rng.choice(12, 1 + number % 3, replace=False):
             changed[place] = str(rng.choice(words))
-        right[(7 * number) % 300] = " ".join(changed)
+        right[(7 * number) % 120] = " ".join(changed)
     expected = {}
     for a, text in enumerate(left):
         best = max((similarity(text, other), -b) for b, other in enumerate(right))
@@ -245,7 +245,7 @@ def test_near_questions_are_those_of_comparing_all() -> None:
             expected[a] = best[0]
     found = {a: share for a, _, share in question_pairs(left, right)}
     assert found == expected
-    assert len(expected) > 30
+    assert len(expected) > 10
     assert normal_question("Is “A” ≥ 3?") == "is a 3"
 
 

@@ -71,21 +71,21 @@ def test_a_worker_that_dies_or_hangs_costs_one_reward() -> None:
     pool = ScoringPool(1, time_limit_s=60.0)
     try:
         rewards = RolloutRewards("paper", pool=pool)
-        given = columns([("multiple choice", "B")])
-        assert rewards.score([said("B")], given)[0].total == 2.0
+        given = columns([("math", "7")])
+        assert rewards.score([said("7")], given)[0].total == 2.0
         worker = pool._workers[0]
         assert worker._process is not None
         worker._process.kill()
-        (dead,) = rewards.score([said("A")], given)
+        (dead,) = rewards.score([said("8")], given)
         assert dead.failure == "WorkerDied: the scoring process ended"
-        assert rewards.score([said("B")], given)[0].total == 2.0
+        assert rewards.score([said("7")], given)[0].total == 2.0
         assert worker._process is not None
         pool._limit_s = 0.2
         os.kill(worker._process.pid, signal.SIGSTOP)  # it works on, and never ends
-        (late,) = rewards.score([said("A")], given)
+        (late,) = rewards.score([said("8")], given)
         assert late.failure == "TimeLimit: no reward within 0.2 s"
         pool._limit_s = 60.0
-        assert rewards.score([said("B")], given)[0].total == 2.0
+        assert rewards.score([said("7")], given)[0].total == 2.0
         assert rewards.failures == {"WorkerDied": 1, "TimeLimit": 1}
     finally:
         pool.close()
