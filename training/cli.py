@@ -212,18 +212,14 @@ def annotate(
     change: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(metavar="N", help="First N records.", min=1)
-    ] = None,
+    limit: Annotated[int | None, typer.Option(metavar="N", help="First N records.", min=1)] = None,
 ) -> None:
     """Let a teacher write the thinking of records, keep what our metrics accept."""
     from onethinker_eval.training.annotation_command import run_annotation
     from onethinker_eval.training.annotation_settings import load_annotation, parse_teacher
 
     made = load_annotation(settings, overrides(change or []))
-    raise typer.Exit(
-        run_annotation(files, root, output, parse_teacher(teacher), made, limit=limit)
-    )
+    raise typer.Exit(run_annotation(files, root, output, parse_teacher(teacher), made, limit=limit))
 
 
 def overrides(changes: Sequence[str]) -> Mapping[str, str]:
