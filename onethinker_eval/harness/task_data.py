@@ -7,7 +7,9 @@ a file happen to hold. The file lies in the cache under a name made from its con
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import Any
 import orjson
 
 from onethinker_eval.benchmarks import Task, catalogue
-from onethinker_eval.errors import unknown_name
+from onethinker_eval.errors import RunError, unknown_name
 from onethinker_eval.paths import cache_dir
 from onethinker_eval.records import Record
 
@@ -63,30 +65,41 @@ def data_file(task_id: str) -> Path:
 
 def write_data_file(task: Task, records: Sequence[Record]) -> Path:
     """Write `records` for lmms-eval, unless the same file is there already; return its path."""
-    import hashlib
-    import tempfile
-
+    # Twice over the records, one line at a time: all lines may be too many for memory.
+    state, size = hashlib.sha256(), 0
+    for line in _lines(task, records):
+        state.update(line)
+        size += len(line)
     folder = cache_dir() / "lmms_eval"
-    folder.mkdir(parents=True, exist_ok=True)
-    state = hashlib.sha256()
-    # The name is known when the last line is written; a task's lines may be too many for memory.
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=f".{task.id}-", delete=False) as stream:
-        for record in records:
-            row = {
-                "id": record.id,
-                "task": task.id,
-                "record": orjson.dumps(record.to_json()).decode(),
-            }
-            line = orjson.dumps(row) + b"\n"
-            state.update(line)
-            stream.write(line)
-        size = stream.tell()
     path = folder / f"{task.id}-{state.hexdigest()[:16]}.jsonl"
     if path.exists() and path.stat().st_size == size:
-        Path(stream.name).unlink()
-    else:
-        Path(stream.name).replace(path)
+        return path
+    temporary: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=folder, prefix=f".{task.id}-")
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            stream.writelines(_lines(task, records))
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise RunError(
+            f"cannot write into {folder}: {error.strerror or error}",
+            hint="free some space, or name another folder in ONETHINKER_CACHE",
+        ) from error
     return path
+
+
+def _lines(task: Task, records: Sequence[Record]) -> Iterator[bytes]:
+    for record in records:
+        row = {
+            "id": record.id,
+            "task": task.id,
+            "record": orjson.dumps(record.to_json()).decode(),
+        }
+        yield orjson.dumps(row) + b"\n"
 
 
 def record_of(doc: Mapping[str, Any]) -> Record:
