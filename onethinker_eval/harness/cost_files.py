@@ -10,12 +10,12 @@ import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from onethinker_eval.errors import DataError
+from onethinker_eval.errors import DataError, RunError
 from onethinker_eval.files import write_json_atomic
 from onethinker_eval.harness.costs import Cost, meter, parse_price
 
@@ -40,16 +40,23 @@ def saved_costs(folder: Path, rank: int = 0) -> Iterator[None]:
 
     def save_now_and_then() -> None:
         while not ended.wait(SAVE_EVERY_S):
-            _save(path)
+            # A full disk is told by the journal, which cannot do without.
+            with suppress(RunError):
+                _save(path)
 
     thread = threading.Thread(target=save_now_and_then, name="costs", daemon=True)
     thread.start()
     try:
         yield
+    except BaseException:
+        with suppress(RunError):
+            _save(path)
+        raise
+    else:
+        _save(path)
     finally:
         ended.set()
         thread.join()
-        _save(path)
 
 
 def _save(path: Path) -> None:
