@@ -9,8 +9,8 @@ is the `onethinker` model behind the reply journal, media hashed and replies for
 All read the same H.264 clips by the same frame rule and drive the same engine: `simulated` sleeps
 so long for a batch, like a GPU that needs no core, `--share` being the part of that time which one
 core needs to prepare a batch; `tiny` is the embedded model on the CPU. Each time is the least of
-several repeats; *steady* leaves out what comes before the first batch. Workers run before the
-clock starts, as they do while weights are loaded; what that costs is printed apart.
+several repeats; *steady* leaves out what comes before the first batch, *idle* is the part of that
+in which the engine had nothing to do. Workers run before the clock starts.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ class Bench:
 
     def __init__(self, options: argparse.Namespace, scratch: Path) -> None:
         self.options, self.scratch = options, scratch
+        self.clock: Any = None
         self.tiny = options.engine == "tiny"
         height = options.height or (240 if self.tiny else 480)
         self.rule: dict[str, Any] = {"max_frames": 16} if self.tiny else {
@@ -132,18 +133,19 @@ class Bench:
         ways["lmms-eval"] = lambda: self._lmms(wrapper)
         ways["upstream"] = lambda: self._upstream(model)
         wanted = [one for one in self.options.only.split(",") if one]
-        times: dict[str, list[tuple[float, float]]] = {}
+        times: dict[str, list[tuple[float, float, float]]] = {}
         for _ in range(self.options.repeats):
             for name, way in ways.items():
                 if wanted and not any(name.startswith(one) for one in wanted):
                     continue
                 times.setdefault(name, []).append(self._timed(way))
-                whole, steady = times[name][-1]
-                print(f"  {name}: {whole:.2f} s, steady {steady:.2f} s", flush=True)
+                whole, steady, idle = times[name][-1]
+                print(f"  {name}: {whole:.2f} s, steady {steady:.2f} s, {idle:.1%}", flush=True)
         table(times)
         busy._media.close()
 
-    def _timed(self, way: Callable[[], float]) -> tuple[float, float]:
+    def _timed(self, way: Callable[[], float]) -> tuple[float, float, float]:
+        """Return the seconds of all, of all from the first batch on, and the idle part of these."""
         self.clock.spans.clear()
         self.clock.rows = 0
         began = time.monotonic()
@@ -151,7 +153,8 @@ class Bench:
         ended = time.monotonic()
         if len(self.clock.spans) * self.options.batch != self.options.samples:
             raise RuntimeError(f"{len(self.clock.spans)} batches")
-        return ended - began, ended - self.clock.spans[0][0]
+        steady = ended - self.clock.spans[0][0]
+        return ended - began, steady, 1 - sum(b - a for a, b in self.clock.spans) / steady
 
     def _model(self, workers: int) -> Any:
         from onethinker_eval.harness.models.onethinker import OneThinkerTiny
@@ -336,15 +339,15 @@ def make_clip(path: Path, height: int, seconds: int, seed: int) -> Path:
     return path
 
 
-def table(times: dict[str, list[tuple[float, float]]]) -> None:
-    """Print each path's least times, and their ratio to the engine's own."""
-    engine, alone = (min(column) for column in zip(*times["engine"], strict=True))
-    print(f"{'':20}{'seconds':>9}{'of engine':>11}{'steady s':>10}{'of engine':>11}")
+def table(times: dict[str, list[tuple[float, float, float]]]) -> None:
+    """Print each path's least times, their ratio to the engine's own, and its least idle part."""
+    engine, alone, _ = (min(column) for column in zip(*times["engine"], strict=True))
+    print(f"{'':20}{'seconds':>9}{'of engine':>11}{'steady s':>10}{'of engine':>11}{'idle':>8}")
     for name, found in times.items():
-        whole, steady = (min(column) for column in zip(*found, strict=True))
+        whole, steady, idle = (min(column) for column in zip(*found, strict=True))
         print(
             f"{name:20}{whole:9.2f}{100 * engine / whole:10.1f}%{steady:10.2f}"
-            f"{100 * alone / steady:10.1f}%"
+            f"{100 * alone / steady:10.1f}%{100 * idle:7.1f}%"
         )
 
 

@@ -134,7 +134,8 @@ class BusyModel(lmms, abc.ABC):  # type: ignore[misc]  # lmms-eval carries no ty
         if not self.needs_pixels:
             return _NOTHING
         wanted = self._questions.wanted
-        self._media.announce((key_of(one), wanted(one)) for one in soon[: self._ahead])
+        fresh = [one for one in soon[: self._ahead] if not self._media.has(key_of(one))]
+        self._media.announce((key_of(one), wanted(one)) for one in fresh)
         try:
             found: Shown | DataError = self._media.take(key_of(request), wanted(request))
         except RunError:  # decoding is impossible altogether
