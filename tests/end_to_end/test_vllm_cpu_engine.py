@@ -116,7 +116,9 @@ def url(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("serve") / "log"
     options = ["--served-model-name", "tiny", "--dtype", "float32", "--enforce-eager"]
     place = ["--host", "127.0.0.1", "--port", str(port), "--max-model-len", "4096"]
-    command = [str(Path(sys.executable).parent / "vllm"), "serve", folder, *options, *place]
+    # what `vllm serve` runs; the command itself asks for a distribution named vllm
+    server_module = "vllm.entrypoints.openai.api_server"
+    command = [sys.executable, "-m", server_module, "--model", folder, *options, *place]
     with log.open("wb") as stream:
         server = subprocess.Popen(command, stdout=stream, stderr=stream, env=dict(os.environ))
     try:
