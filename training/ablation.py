@@ -167,7 +167,8 @@ def ablate(ablation: Ablation, *, say: Callable[[str], None] = print) -> Path:
 
     if not (Path(ablation.start) / "config.json").is_file():
         raise UsageError(
-            f"there is no model in {ablation.start}", hint="train the cold start first, or set start"
+            f"there is no model in {ablation.start}",
+            hint="train the cold start first, or set start",
         )
     planned = list(runs(ablation))
     for number, run in enumerate(planned, 1):
@@ -177,7 +178,9 @@ def ablate(ablation: Ablation, *, say: Callable[[str], None] = print) -> Path:
         say(f"{number} of {len(planned)}: {run.arm}, seed {run.seed}")
         run.folder.mkdir(parents=True, exist_ok=True)
         if not (run.model / "config.json").is_file():
-            _call(run, "training", ["onethinker_eval.training", run.stage, run.recipe, *run.changes])
+            _call(
+                run, "training", ["onethinker_eval.training", run.stage, run.recipe, *run.changes]
+            )
         _call(run, "evaluation", _evaluation(ablation, run.model, run.folder))
     start = Path(ablation.output) / "start"
     if not (start / "evaluation" / "metrics.csv").is_file():

@@ -8,6 +8,7 @@ form the answer parser calls strict.
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from onethinker_eval.answers import wrap
 from onethinker_eval.demo.asking import Ask, Drawable, Setting
 from onethinker_eval.demo.dice import Dice, scene_seed
-from onethinker_eval.demo.twins import TWINS, Twin, draw
+from onethinker_eval.demo.twins import TWINS, Twin, draw, groups
 from onethinker_eval.errors import UsageError, unknown_name
 from onethinker_eval.media.frames import FrameRule, sample_indices
 from onethinker_eval.prompts import Profile, text_of
@@ -29,6 +30,11 @@ __all__ = ["Clip", "DemoScenes", "Sample", "SampleSource", "demo_scenes", "row"]
 
 _SCENES_KEPT = 8
 _SCENES_MEASURED = 4
+_DRAWS = 50
+_ALIKE = dict.fromkeys(
+    ("image_qa", "image_caption"), ("image_qa", "image_caption")
+) | dict.fromkeys(("video_qa", "video_caption"), ("video_qa", "video_caption"))
+"""Families that draw the same kinds of scenes; the others draw their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +69,11 @@ class SampleSource(Protocol):
 
 
 class DemoScenes:
-    """Endless generated scenes of one demo twin, from the training seeds only."""
+    """Endless generated scenes of one demo twin, none of which shows what the evaluation shows.
+
+    Training and evaluation draw from seeds that never meet; where there are only a few hundred
+    different pictures, one that the demo suite holds is drawn anew.
+    """
 
     def __init__(
         self,
@@ -84,11 +94,17 @@ class DemoScenes:
         modality: Literal["image", "video"] = "video" if _is_video(twin) else "image"
         self._setting = _changed(twin.setting, asks, objects)
         self._twin = twin
+        self._alike = _ALIKE.get(twin.family, (twin.family,))
         self._rule = rule
         self._seed = seed
         self._kept = functools.lru_cache(maxsize=_SCENES_KEPT)(self._draw)
         self.source = Source(
-            twin.label, size, modality, weight, rows=max(1, self._setting.asks), length=_length(self)
+            twin.label,
+            size,
+            modality,
+            weight,
+            rows=max(1, self._setting.asks),
+            length=_length(self),
         )
 
     def samples(self, item: int) -> Sequence[Sample]:
@@ -97,13 +113,16 @@ class DemoScenes:
 
     def _draw(self, item: int) -> tuple[Sample, ...]:
         dice = Dice(scene_seed("train", self._seed, "scenes", self._twin.label, item))
-        group = draw(self._twin, dice, item, None, self._setting)
-        pictures = (group.picture, *group.more)
-        shown = {at: self._pixels(picture) for at, picture in enumerate(pictures)}
-        return tuple(
-            self._sample(item, place, ask, [shown[at] for at in ask.pictures])
-            for place, ask in enumerate(group.asks)
-        )
+        for attempt in range(_DRAWS):
+            source = dice if not attempt else dice.fork("again", attempt)
+            group = draw(self._twin, source, item, None, self._setting)
+            shown = [_pixels(picture, self._rule) for picture in (group.picture, *group.more)]
+            if _evaluated(self._rule, self._alike).isdisjoint(map(_digest, shown)):
+                return tuple(
+                    self._sample(item, place, ask, [shown[at] for at in ask.pictures])
+                    for place, ask in enumerate(group.asks)
+                )
+        raise RuntimeError(f"{self._twin.label}: {_DRAWS} draws were all of the evaluation")
 
     def _sample(self, item: int, place: int, ask: Ask, media: list[Any]) -> Sample:
         images = tuple(medium for medium in media if not isinstance(medium, Clip))
@@ -119,14 +138,6 @@ class DemoScenes:
             cluster=f"{self._twin.label}:{item}",
         )
         return Sample(record, images, clips[0] if clips else None, ask.thinking, ask.answer)
-
-    def _pixels(self, picture: Drawable) -> NDArray[np.uint8] | Clip:
-        if not picture.fps:
-            return picture.image()
-        chosen = sample_indices(picture.frame_count, picture.fps, self._rule)
-        wanted = set(chosen)
-        shown = {at: frame for at, frame in enumerate(picture.frames()) if at in wanted}
-        return Clip(np.stack([shown[at] for at in chosen]), tuple(chosen), picture.fps)
 
 
 def demo_scenes(
@@ -163,6 +174,32 @@ def demo_scenes(
         )
         for twin in chosen
     ]
+
+
+def _pixels(picture: Drawable, rule: FrameRule) -> NDArray[np.uint8] | Clip:
+    if not picture.fps:
+        return picture.image()
+    chosen = sample_indices(picture.frame_count, picture.fps, rule)
+    wanted = set(chosen)
+    shown = {at: frame for at, frame in enumerate(picture.frames()) if at in wanted}
+    return Clip(np.stack([shown[at] for at in chosen]), tuple(chosen), picture.fps)
+
+
+def _digest(medium: NDArray[np.uint8] | Clip) -> bytes:
+    pixels = medium.frames if isinstance(medium, Clip) else medium
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+
+
+@functools.cache
+def _evaluated(rule: FrameRule, families: tuple[str, ...]) -> frozenset[bytes]:
+    """Return the digests of what the demo suite shows for evaluation, under the same frame rule."""
+    return frozenset(
+        _digest(_pixels(picture, rule))
+        for twin in TWINS
+        if twin.family in families
+        for group in groups(twin, 0, "eval", None)
+        for picture in (group.picture, *group.more)
+    )
 
 
 def _changed(setting: Setting, asks: int | None, objects: Sequence[int]) -> Setting:

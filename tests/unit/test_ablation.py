@@ -136,7 +136,10 @@ def leave_training(folder: Path) -> None:
 
 def leave_evaluation(folder: Path, value: float) -> None:
     folder.mkdir(parents=True)
-    names = {"onethinker_got10k_val": ("got10k", "val"), "onethinker_charades": ("charades", "test")}
+    names = {
+        "onethinker_got10k_val": ("got10k", "val"),
+        "onethinker_charades": ("charades", "test"),
+    }
     tasks = {
         name: {"limit": 10**9, "info": {"benchmark": benchmark, "split": split, "records": 5}}
         for name, (benchmark, split) in names.items()

@@ -42,7 +42,9 @@ def test_share_by_weights() -> None:
 
 
 def test_batches_by_length_hold_the_same_items_with_less_spread() -> None:
-    sources = [Source(str(n), 400, "image", rows=2, length=length) for n, length in enumerate((9, 2, 5))]
+    sources = [
+        Source(str(n), 400, "image", rows=2, length=length) for n, length in enumerate((9, 2, 5))
+    ]
     plain = arrange(sources, blocks=24, image_rows=8, seed=1)
     made = arrange(sources, blocks=24, image_rows=8, seed=1, sort=4)
 
