@@ -165,9 +165,9 @@ def _markdown(
     columns = [name for name in columns if any(name in cells for _, cells in shown)]
     lines += ["| arm | " + " | ".join(name.replace("_", " ") for name in columns) + " |"]
     lines += ["|---" * (len(columns) + 1) + "|"]
-    for arm, cells in shown:
-        if cells:
-            numbers = (f"{cells[name]:.1f}" if name in cells else "" for name in columns)
+    for arm, printed in shown:
+        if printed:
+            numbers = (f"{printed[name]:.1f}" if name in printed else "" for name in columns)
             lines.append(f"| {arm} | " + " | ".join(numbers) + " |")
     return "\n".join(lines)
 

@@ -104,9 +104,13 @@ def _attention_by_size(
     places, made = [], []
     for length in lengths.unique().tolist():
         rows = torch.repeat_interleave(lengths == length, lengths).nonzero()[:, 0]
-        parts = (part[rows].to(value.dtype) for part in (query, key, value))
+        kind = value.dtype
         places.append(rows)
-        made.append(_attend(*parts, length, attention.scaling))
+        made.append(
+            _attend(
+                query[rows].to(kind), key[rows].to(kind), value[rows], length, attention.scaling
+            )
+        )
     mixed = torch.empty_like(value)
     mixed[torch.cat(places)] = torch.cat(made)
     projected: torch.Tensor = attention.proj(mixed.reshape(count, -1))

@@ -30,7 +30,7 @@ def distinct(media: Sequence[Any]) -> tuple[list[Any], list[int]]:
     """
     numbers: dict[Any, int] = {}
     places = [numbers.setdefault(_identity(item), len(numbers)) for item in media]
-    firsts = {number: item for number, item in zip(reversed(places), reversed(media), strict=True)}
+    firsts = dict(zip(reversed(places), reversed(media), strict=True))
     return [firsts[number] for number in range(len(firsts))], places
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # when run as a script
-from tiny_training import micro_folder  # noqa: E402
+from tiny_training import micro_folder
 
 pytest.importorskip("trl")
 
-from onethinker_eval.training import grpo, recipe, sft  # noqa: E402
-from onethinker_eval.training.launch import last_checkpoint  # noqa: E402
+from onethinker_eval.training import grpo, recipe, sft
+from onethinker_eval.training.launch import last_checkpoint
 
 CURVES = Path(__file__).with_name("miniature_curves.json")
 COMMON = {

@@ -214,7 +214,7 @@ def test_a_machine_without_a_gpu_is_told_what_to_do(vllm_processor: Any) -> None
     if current_platform.device_type:
         check_platform()
         return
-    with pytest.raises(MissingPart, match="no GPU here.*--model onethinker"):
+    with pytest.raises(MissingPart, match=r"no GPU here.*--model onethinker"):
         check_platform()
 
 
