@@ -63,6 +63,7 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
     import torch
 
     run, settings = recipe.run, recipe.optimiser
+    deepspeed = deepspeed_file(run.deepspeed)
     if uses_deepspeed(run.deepspeed):
         from onethinker_eval.training.processes import let_recipe_decide, spare_the_compiler
 
@@ -82,7 +83,7 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
         "optim": "adamw_torch",
         "bf16": run.precision == "bf16",
         "gradient_checkpointing": run.gradient_checkpointing,
-        "deepspeed": deepspeed_file(run.deepspeed),
+        "deepspeed": deepspeed,
         "use_cpu": not torch.cuda.is_available(),
         "save_steps": run.save_every,
         "save_total_limit": run.keep,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from onethinker_eval.errors import MissingPart
+
 __all__ = ["join_processes", "let_recipe_decide", "spare_the_compiler"]
 
 
@@ -38,8 +40,14 @@ def spare_the_compiler() -> None:
     process killed meanwhile leaves a lock at which every later one waits for ever. There is no
     setting for it, hence its table of operators is told that this one does not fit here.
     """
-    import deepspeed.ops
     import torch
 
+    try:
+        import deepspeed.ops
+    except ImportError as error:
+        raise MissingPart(
+            "run.deepspeed needs the package deepspeed",
+            hint="pip install 'onethinker-eval[train]'",
+        ) from error
     if not torch.cuda.is_available():
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
