@@ -118,7 +118,8 @@ def test_a_server_that_allows_few_requests_is_not_pressed(run: Run) -> None:
         assert (outcome["generated"], outcome["failures"]) == (8, [])
         outcome = run(server.url, "num_concurrent=4,requests_per_minute=240", limit=8, run="calm")
     assert (outcome["generated"], outcome["failures"]) == (8, [])
-    assert len(server.requests) - pressed <= 10  # hardly any was refused, on a busy machine too
+    # New connections can arrive together on a slow machine, so some are refused even then.
+    assert len(server.requests) - pressed < pressed
 
 
 def test_many_at_once_and_no_more(run: Run) -> None:
