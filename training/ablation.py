@@ -18,24 +18,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from onethinker_eval.demo.asking import FAMILIES
 from onethinker_eval.errors import RunError, UsageError, unknown_name
 from onethinker_eval.paths import training_dir
 from onethinker_eval.training.recipe import load_as
 
 __all__ = ["Ablation", "Arm", "Run", "ablate", "find_ablation", "runs"]
-
-FAMILIES = (
-    "image_qa",
-    "video_qa",
-    "image_caption",
-    "video_caption",
-    "temporal_grounding",
-    "spatial_grounding",
-    "spatio_temporal_grounding",
-    "tracking",
-    "image_segmentation",
-    "video_segmentation",
-)
 
 
 @dataclass(frozen=True, slots=True)

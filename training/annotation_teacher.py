@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import base64
 import io
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -55,19 +53,15 @@ class Teacher:
             timeout_s=server.timeout_s,
             retries=server.retries,
             concurrency=server.concurrency,
+            requests_per_minute=settings.requests_per_minute,
         )
-        self._lock = threading.Lock()
-        self._next = 0.0
-        self._closed = threading.Event()
 
     def close(self) -> None:
         """End waiting requests."""
-        self._closed.set()
         self._endpoint.close()
 
     def ask(self, asked: Sequence[dict[str, Any]], attempt: int) -> Said:
         """Return the reply to chat messages; raises `CallError`."""
-        self._wait()
         body = {
             "model": self.model,
             "messages": list(asked),
@@ -76,17 +70,6 @@ class Teacher:
             "seed": self._settings.seed + attempt,
         }
         return _said(self._endpoint.post("chat/completions", body))
-
-    def _wait(self) -> None:
-        """Wait for this request's turn."""
-        if not self._settings.requests_per_minute:
-            return
-        with self._lock:
-            now = time.monotonic()
-            turn = max(now, self._next)
-            self._next = turn + 60.0 / self._settings.requests_per_minute
-        if self._closed.wait(turn - now):
-            raise CallError("stopped", "stopped before a reply came")
 
 
 def _said(value: Any) -> Said:

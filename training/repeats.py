@@ -21,7 +21,7 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionModel
 
 from onethinker_eval.training.slots import SlotImageProcessor, slot_processor
 
-__all__ = ["RepeatImageProcessor", "distinct_media", "encode_once", "rollout_processor"]
+__all__ = ["RepeatImageProcessor", "distinct_media", "encode_once", "hand_out", "rollout_processor"]
 
 _KNOWN = {"return_tensors"}
 _STRIDE = 61
@@ -120,16 +120,23 @@ def _wrap(tower: Qwen3VLVisionModel) -> None:
             return encode(hidden_states, grid_thw, **kwargs)
         parts = hidden_states.split(grid_thw.prod(dim=1).tolist())
         made = encode(torch.cat([parts[at] for at in first]), grid_thw[first], **kwargs)
-        sizes = grid_thw[first].prod(dim=1)
-        merged = sizes // tower.spatial_merge_size**2
-        made.last_hidden_state = _copies(made.last_hidden_state, sizes, number)
-        made.pooler_output = _copies(made.pooler_output, merged, number)
-        made.deepstack_features = [
-            _copies(layer, merged, number) for layer in made.deepstack_features
-        ]
-        return made
+        return hand_out(made, grid_thw[first], number, tower.spatial_merge_size)
 
     tower.forward = once
+
+
+def hand_out(made: Any, grid: torch.Tensor, number: list[int], merge: int) -> Any:
+    """Give every place the vision tower's output for its medium.
+
+    `made` is the output for distinct media of `grid` (media, 3); `number` says for each place
+    which of them it shows; `merge` is the tower's `spatial_merge_size`.
+    """
+    sizes = grid.prod(dim=1)
+    merged = sizes // merge**2
+    made.last_hidden_state = _copies(made.last_hidden_state, sizes, number)
+    made.pooler_output = _copies(made.pooler_output, merged, number)
+    made.deepstack_features = [_copies(layer, merged, number) for layer in made.deepstack_features]
+    return made
 
 
 def _copies(rows: torch.Tensor, sizes: torch.Tensor, number: list[int]) -> torch.Tensor:

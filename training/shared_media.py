@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from onethinker_eval.training.repeats import hand_out
+
 __all__ = ["INDEX", "distinct", "encode_once", "share"]
 
 INDEX = "image_index"
@@ -55,7 +57,6 @@ def encode_once(model: Any) -> None:
     """
     visual = model.model.visual
     forward, encode = model.forward, visual.forward
-    merged = visual.spatial_merge_size**2
     waiting: list[torch.Tensor] = []
 
     def run(*args: Any, **inputs: Any) -> Any:
@@ -69,10 +70,7 @@ def encode_once(model: Any) -> None:
         index = waiting.pop()
         first = _first_places(index)
         made = encode(pixels, grid_thw=grid_thw[first], **rest)
-        rows = _rows(grid_thw[first].prod(-1) // merged, index)
-        made.pooler_output = made.pooler_output[rows]
-        made.deepstack_features = [features[rows] for features in made.deepstack_features]
-        return made
+        return hand_out(made, grid_thw[first], index.tolist(), visual.spatial_merge_size)
 
     model.forward, visual.forward = run, see
 
@@ -82,12 +80,3 @@ def _first_places(index: torch.Tensor) -> torch.Tensor:
     first = torch.full((int(index.max()) + 1,), len(index), device=index.device)
     places = torch.arange(len(index), device=index.device)
     return first.scatter_reduce(0, index, places, reduce="amin")
-
-
-def _rows(sizes: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-    """Return the rows of blocks of `sizes`, block after block in the order of `index`."""
-    starts = sizes.cumsum(0) - sizes
-    wanted = sizes[index]
-    ends = wanted.cumsum(0)
-    within = torch.arange(int(ends[-1]), device=sizes.device)
-    return within + torch.repeat_interleave(starts[index] - (ends - wanted), wanted)

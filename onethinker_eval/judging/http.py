@@ -66,9 +66,14 @@ class Endpoint:
         timeout_s: float = 60.0,
         retries: int = 5,
         concurrency: int = 8,
+        requests_per_minute: float = 0.0,
         first_pause_s: float = _FIRST_PAUSE_S,
     ) -> None:
-        """Prepare requests to `base_url`; nothing is sent yet. `timeout_s` bounds each try."""
+        """Prepare requests to `base_url`; nothing is sent yet. `timeout_s` bounds each try.
+
+        Tries, first and further ones alike, begin evenly spread, at most `requests_per_minute`
+        (0: no limit).
+        """
         import httpx
 
         self._url, self._key = base_url.rstrip("/"), api_key
@@ -76,6 +81,8 @@ class Endpoint:
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self._not_before = 0.0
+        self._step = 60.0 / requests_per_minute if requests_per_minute else 0.0
+        self._turn = 0.0
         headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
         # A proxy of the environment serves other machines; this one is spoken to directly.
         self._client = httpx.Client(
@@ -121,6 +128,16 @@ class Endpoint:
             # A little more for each thread, so that they do not all come back at once.
             left += random.uniform(0.0, min(1.0, 0.1 * left))
         self._sleep(left)
+        if self._step:
+            with self._lock:
+                now = time.monotonic()
+                turn = max(now, self._turn)
+                self._turn = turn + self._step
+            self._sleep(turn - now)
+            with self._lock:
+                forbidden = self._not_before > time.monotonic()
+            if forbidden:  # the server asked for a pause meanwhile
+                self._wait_until_allowed()
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.is_set() or (seconds > 0 and self._stop.wait(seconds)):

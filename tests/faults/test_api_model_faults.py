@@ -105,7 +105,7 @@ def test_a_server_that_allows_few_requests_is_not_pressed(run: Run) -> None:
         take(path, headers, body)
         with lock:
             now = time.monotonic()
-            if now - passed[0] < 0.1:
+            if now - passed[0] < 0.2:
                 return Fault(status=429, headers={"Retry-After": "0.3"})
             passed[0] = now
             return None
@@ -118,8 +118,8 @@ def test_a_server_that_allows_few_requests_is_not_pressed(run: Run) -> None:
         assert (outcome["generated"], outcome["failures"]) == (8, [])
         outcome = run(server.url, "num_concurrent=4,requests_per_minute=240", limit=8, run="calm")
     assert (outcome["generated"], outcome["failures"]) == (8, [])
-    # New connections can arrive together on a slow machine, so some are refused even then.
-    assert len(server.requests) - pressed < pressed
+    # The first connection takes a moment to open, so that the first two can arrive together.
+    assert len(server.requests) - pressed <= 10
 
 
 def test_many_at_once_and_no_more(run: Run) -> None:

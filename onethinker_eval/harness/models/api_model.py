@@ -8,7 +8,6 @@ as they finish, with their token counts. A server that fails all requests ends t
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from queue import SimpleQueue
@@ -68,9 +67,9 @@ class OneThinkerApi(BusyModel):
             timeout_s=self.settings.timeout,
             retries=self.settings.retries,
             concurrency=self.num_concurrent,
+            requests_per_minute=self.settings.requests_per_minute,
         )
         self._callers = _Callers(self.num_concurrent)
-        self._pace = _Pace(self.settings.requests_per_minute)
         self._lock = threading.Lock()
         self._failures = 0
 
@@ -97,7 +96,6 @@ class OneThinkerApi(BusyModel):
     def _reply(self, body: Mapping[str, Any]) -> GenerationResult:
         for attempt in range(_TRIES):
             try:
-                self._pace.wait()
                 result = read_completion(self._endpoint.post("chat/completions", body))
             except CallError as error:
                 if error.kind == "rubbish" and attempt + 1 < _TRIES:
@@ -181,24 +179,6 @@ def read_completion(value: Any) -> GenerationResult:
 
 def _count(value: Any) -> int | None:
     return value if type(value) is int and value >= 0 else None
-
-
-class _Pace:
-    """Spreads the beginnings of requests evenly over the time."""
-
-    def __init__(self, per_minute: float) -> None:
-        self._step = 60.0 / per_minute if per_minute else 0.0
-        self._lock = threading.Lock()
-        self._next = 0.0
-
-    def wait(self) -> None:
-        if not self._step:
-            return
-        with self._lock:
-            now = time.monotonic()
-            begin = max(now, self._next)
-            self._next = begin + self._step
-        time.sleep(begin - now)
 
 
 class _Callers:
