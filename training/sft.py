@@ -140,7 +140,8 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
         finally:
             hook.remove()
         logits, targets = outputs.logits, following[mask]
-        loss = self.smoothed(logits, targets)
+        grounding = self.smoothed.grounding(following).expand_as(following)[mask]
+        loss = self.smoothed(logits, targets, grounding)
         if num_items_in_batch is None:
             loss = loss / mask.sum()
         else:  # counted over the whole step; the trainer then averages over processes

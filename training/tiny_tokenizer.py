@@ -76,11 +76,15 @@ CHAT_TEMPLATE = (
 
 @dataclass(frozen=True, slots=True)
 class NumberRows:
-    """Token ids of 0..1000, of the same with a comma, and of 0.0..40.9, each in order."""
+    """Token ids of 0..1000, of the same with a comma, and of 0.0..40.9, each in order.
+
+    `grounding` are the ids of fragments with which boxes and times begin.
+    """
 
     integers: tuple[int, ...]
     listed: tuple[int, ...]
     tenths: tuple[int, ...]
+    grounding: tuple[int, ...]
 
 
 def build_tokenizer(
@@ -127,6 +131,7 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         tuple(vocabulary[text] for text in _integers()),
         tuple(vocabulary[text] for text in _listed()),
         tuple(vocabulary[text] for text in _tenths()),
+        tuple(vocabulary[text] for text in FRAGMENTS if '"boxes"' in text or '"time"' in text),
     )
 
 

@@ -90,26 +90,70 @@ def test_a_scheduler_reaches_both_and_a_resumed_run_equals_an_uninterrupted_one(
     assert schedule.get_last_lr() == [0.05, 0.005]
 
 
-ROWS = NumberRows((0, 1, 2, 3), (4, 5, 6, 7), (8, 9))
+ROWS = NumberRows(tuple(range(60)), tuple(range(60, 120)), tuple(range(120, 140)), (140,))
+WIDTH = 142
 
 
-def test_the_target_of_a_number_is_a_gaussian_over_its_row() -> None:
-    loss = SmoothedNumbers(ROWS, spread=1.0, vocabulary=12)
-    logits = torch.randn(1, 12, generator=torch.manual_seed(1))
+def _loss(spread: float = 2.0) -> SmoothedNumbers:
+    return SmoothedNumbers(ROWS, spread=spread, vocabulary=WIDTH)
+
+
+def _of(loss: SmoothedNumbers, logits: torch.Tensor, target: int, grounding: bool) -> float:
+    return float(loss(logits, torch.tensor([target]), torch.tensor([grounding])))
+
+
+def _plain(logits: torch.Tensor, target: int) -> float:
+    return torch.nn.functional.cross_entropy(logits, torch.tensor([target])).item()
+
+
+@pytest.mark.parametrize(
+    ("target", "row", "width"),
+    [(58, range(60), 2.0), (110, range(60, 120), 2.0), (120, range(120, 140), 0.5)],
+)
+def test_the_target_of_a_coordinate_is_a_gaussian_over_its_row(
+    target: int, row: range, width: float
+) -> None:
+    logits = torch.randn(1, WIDTH, generator=torch.manual_seed(1))
     log_p = torch.log_softmax(logits[0], dim=-1)
-    weights = [math.exp(-0.5 * abs(at - 1) ** 2) for at in range(4)]
-    expected = -sum(w * log_p[at] for at, w in enumerate(weights)) / sum(weights)
-    assert loss(logits, torch.tensor([1])).item() == pytest.approx(expected.item(), rel=1e-5)
+    near = [at for at in row if abs(at - target) <= 6]
+    weights = [math.exp(-0.5 * ((at - target) / width) ** 2) for at in near]
+    expected = -sum(w * log_p[at] for w, at in zip(weights, near, strict=True)) / sum(weights)
+    assert _of(_loss(), logits, target, True) == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("target", "grounding"), [(5, True), (40, True), (65, True), (58, False), (125, False)]
+)
+def test_counts_seconds_and_numbers_of_other_replies_are_exact(
+    target: int, grounding: bool
+) -> None:
+    logits = torch.randn(1, WIDTH, generator=torch.manual_seed(3))
+    said = _of(_loss(), logits, target, grounding)
+    assert said == pytest.approx(_plain(logits, target), rel=1e-5)
 
 
 def test_other_tokens_keep_their_one_target_and_losses_add_up() -> None:
-    loss = SmoothedNumbers(ROWS, spread=1.0, vocabulary=12)
-    logits = torch.randn(3, 12, generator=torch.manual_seed(2))
-    targets = torch.tensor([10, 5, 9])
-    single = [loss(logits[at : at + 1], targets[at : at + 1]) for at in range(3)]
-    plain = torch.nn.functional.cross_entropy(logits[:1], targets[:1])
-    assert single[0].item() == pytest.approx(plain.item(), rel=1e-5)
-    assert loss(logits, targets).item() == pytest.approx(float(sum(single)), rel=1e-5)
+    logits = torch.randn(3, WIDTH, generator=torch.manual_seed(2))
+    targets = [141, 55, 129]
+    single = [_of(_loss(), logits[at : at + 1], targets[at], True) for at in range(3)]
+    assert single[0] == pytest.approx(_plain(logits[:1], 141), rel=1e-5)
+    together = _loss()(logits, torch.tensor(targets), torch.ones(3, dtype=torch.bool))
+    assert together.item() == pytest.approx(sum(single), rel=1e-5)
+
+
+def test_a_reply_with_a_box_or_a_time_grounds() -> None:
+    _, processor = tiny_parts()
+    tokenizer = processor.tokenizer
+    loss = SmoothedNumbers(number_rows(tokenizer), spread=8.0, vocabulary=len(tokenizer))
+    replies = {
+        'At <answer>{"boxes": [231, 234, 694, 805]}</answer>': True,
+        '<answer>{"time": [1.0, 6.0]}</answer>': True,
+        '<answer>{"time": [0, 4], "boxes": {"0": [25, 78, 206, 305]}}</answer>': True,
+        "<think>9 - 3 = 6. That ends at 11.0 s.</think><answer>6</answer>": False,
+    }
+    for reply, grounds in replies.items():
+        ids = torch.tensor([tokenizer(reply)["input_ids"]])
+        assert loss.grounding(ids).tolist() == [[grounds]], reply
 
 
 def test_near_numbers_cost_less_than_far_ones() -> None:
@@ -120,5 +164,5 @@ def test_near_numbers_cost_less_than_far_ones() -> None:
     for offset in (0, 8, 200):
         logits = torch.zeros(1, len(processor.tokenizer))
         logits[0, rows.integers[500 + offset]] = 5.0
-        said[offset] = loss(logits, torch.tensor([rows.integers[500]])).item()
+        said[offset] = _of(loss, logits, rows.integers[500], True)
     assert said[0] < said[8] < said[200]
