@@ -41,9 +41,11 @@ class Cost:
     """What some samples of one benchmark cost.
 
     `samples` were answered and `failed` not. `tokens_in` and `tokens_out` are sums over the
-    `counted` replies whose model reported tokens. `wall_s` is the time from the benchmark's first
-    request to its last reply, summed over sessions and processes. `decode_s` is the time that
-    decoding and preparing media took, summed over workers, so it may exceed `wall_s`. `engine_s`
+    `counted` replies whose model reported tokens. `wall_s` is the benchmark's part of the
+    time from the first request to the last reply, summed over sessions and processes: where two
+    benchmarks are under way at once, the time before a reply is counted for that reply's.
+    `decode_s` is the time that decoding and preparing media took, summed over workers, so it may
+    exceed `wall_s`. `engine_s`
     is the time in which the engine had at least one request, `idle_s` that in which it had none
     while samples were left; both 0 if the model reports neither. `gpu_peak_bytes` is the largest
     sum over one process's devices, `None` without any. `price` is money (`None`: not known).
@@ -118,15 +120,40 @@ class Meter:
     @contextmanager
     def task(self, task: str) -> Iterator[None]:
         """Count what names no task for `task` while the block runs, and its wall time."""
-        self._task = task
+        with self.running():
+            self.attend(task)
+            yield
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Count wall time while the block runs, for the tasks that `attend` and `charge` name."""
         _reset_gpu_peak()
         self._began = time.monotonic()
         try:
             yield
         finally:
             self._add_wall()
-            self._task, self._began = "", None
-            self.add(task=task, gpu_peak_bytes=_gpu_peak())
+            self._turn_to("")
+            self._began = None
+
+    def attend(self, task: str) -> None:
+        """Count what names no task, and wall time from now on, for `task`."""
+        self._add_wall()
+        self._turn_to(task)
+
+    def charge(self, task: str) -> None:
+        """Count the wall time since the last call for `task`, as one of its replies ends it."""
+        self._turn_to(task)
+        self._add_wall()
+
+    def _turn_to(self, task: str) -> None:
+        before = self._task
+        if task == before:
+            return
+        if before:
+            self.add(task=before, gpu_peak_bytes=_gpu_peak())
+            _reset_gpu_peak()
+        self._task = task
 
     def _add_wall(self) -> None:
         """Count the wall time since the last call for the current task, if there is one."""

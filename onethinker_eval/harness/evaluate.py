@@ -7,7 +7,7 @@ the model is loaded; a run whose samples are all finished never loads it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,16 +27,17 @@ from onethinker_eval.harness.sample_key import SampleKeys, model_identity
 from onethinker_eval.harness.segmenting import ready_segmenter, segment_tasks, segmenter_for
 from onethinker_eval.harness.settings import Settings
 from onethinker_eval.harness.task_data import prepared, write_data_file
+from onethinker_eval.harness.upcoming import coming_up
 from onethinker_eval.harness.weights import weights_fingerprint
 from onethinker_eval.harness.workload import NO_LIMIT, Work, identity_of_run, load_work, work_of
 from onethinker_eval.paths import cache_dir
 from onethinker_eval.records import Record
+from onethinker_eval.segmentation.ranks import wait_for_all
 
-__all__ = ["NO_LIMIT", "SLICE", "answer", "evaluate"]
+__all__ = ["NO_LIMIT", "answer", "evaluate"]
 
-SLICE = 32_768
-"""How many samples of a task lmms-eval is given at once: it holds some 4 KB for each till the
-end, and a shorter stretch would let an engine run empty more often."""
+_EARLY = 128
+"""How many requests a model is told of before it is loaded; it prepares as many as it may hold."""
 
 
 def evaluate(settings: Settings, *, progress: ProgressCallback | None = None) -> RunResult:
@@ -162,71 +163,34 @@ def _generate(
     keys: dict[str, SampleKeys],
     ticker: Ticker,
 ) -> None:
-    """Load the model and let lmms-eval run the tasks, one a call, through the journal."""
+    """Load the model and have all tasks answered in one stream, through their journals."""
     ticker.say("model", f"loading {settings.model}")
-    from onethinker_eval.harness.model_loading import load_model
-    from onethinker_eval.harness.proxy import JournalledModel, TaskRun
-    from onethinker_eval.harness.task_manager import RunTaskManager
-
-    model = JournalledModel(load_model(settings))
     import lmms_eval.evaluator  # noqa: F401  # it installs a log handler
+
+    from onethinker_eval.harness.gathering import Gatherer
+    from onethinker_eval.harness.model_loading import load_model, model_class
+    from onethinker_eval.harness.proxy import JournalledModel
+    from onethinker_eval.harness.task_stream import TaskStream
 
     if not settings.verbose:
         environment.silence_lmms_eval()
     world = environment.world_size()
+    works = [work for work in works if work.records]
     files = {work.task.id: write_data_file(work.task, work.records) for work in works}
+    kind = model_class(settings)
     with prepared(files, settings.include_path):
-        manager = RunTaskManager([work.task for work in works], files)
-        for work in filter(lambda work: work.records, works):
-            ticker.start(work.task.id)
-            with folder.journal(work.task.id) as journal, costs.meter().task(work.task.id):
-                model.attend(
-                    TaskRun(
-                        records=work.records,
-                        journal=journal,
-                        keys=keys[work.task.id],
-                        ticker=ticker,
-                        batch_size=settings.batch_size,
-                        chunk=settings.chunk,
-                    )
-                )
-                for start, count in _slices(len(work.records), settings.batch_size * world):
-                    _run_slice(settings, model, work.task, manager, start, count)
-
-
-def _slices(total: int, batch: int) -> Iterator[tuple[int, int]]:
-    """Yield start and length of the stretches that a task is cut into, of whole batches."""
-    step = max(1, SLICE // batch) * batch
-    for start in range(0, total, step):
-        yield start, min(step, total - start)
-
-
-def _run_slice(
-    settings: Settings, model: Any, task: Task, manager: Any, start: int, count: int
-) -> None:
-    from argparse import Namespace
-
-    from lmms_eval.evaluator import simple_evaluate
-
-    # A namespace is given because without one lmms-eval reads every document, media and all, a
-    # second time; `reasoning_tags=None` leaves the thinking in the replies.
-    simple_evaluate(
-        model=model,
-        model_args="",
-        tasks=[task.id],
-        task_manager=manager,
-        offset=start,
-        limit=count,
-        batch_size=settings.batch_size,
-        gen_kwargs=settings.gen_kwargs or None,
-        log_samples=False,
-        bootstrap_iters=0,
-        process_docs_parallel=1,
-        random_seed=settings.seed,
-        numpy_random_seed=settings.seed,
-        torch_random_seed=settings.seed,
-        verbosity="DEBUG" if settings.verbose else "ERROR",
-        cli_args=Namespace(
-            process_with_media=False, reasoning_tags=None, agentic_trace_mode="basic"
-        ),
-    )
+        # What a model of ours needs is known from its class; it may then begin before it is there.
+        model = load_model(settings) if kind is None or world > 1 else None
+        gatherer = Gatherer(is_simple=(kind if model is None else model).is_simple)
+        if model is not None:
+            gatherer.attach(model)
+        with TaskStream(settings, folder, works, keys, ticker, gatherer, files) as stream:
+            proxy = JournalledModel(stream, kind if model is None else model)
+            if model is None:
+                early = proxy.first(_EARLY) if hasattr(kind, "prefetch") else []
+                with coming_up(gatherer.task_dict, early):
+                    model = load_model(settings)
+                gatherer.attach(model)
+            proxy.answer(model)
+            stream.check()
+    wait_for_all(world)

@@ -8,7 +8,7 @@ from typing import Any
 from onethinker_eval.errors import MissingPart, OneThinkerError, RunError, UsageError, unknown_name
 from onethinker_eval.harness.settings import Settings, parse_arguments
 
-__all__ = ["check_model_name", "load_model"]
+__all__ = ["check_model_name", "load_model", "model_class"]
 
 
 def check_model_name(name: str) -> None:
@@ -22,6 +22,24 @@ def check_model_name(name: str) -> None:
         MODEL_REGISTRY_V2.register_manifest(manifest, overwrite=True)
     if name not in list_available_models(include_aliases=True):
         raise unknown_name("model", name, list_available_models(include_aliases=True))
+
+
+def model_class(settings: Settings) -> Any:
+    """Return the class of the model of `settings`, nothing loaded; None if that shows later.
+
+    Only what our own models' classes say is known to hold for what they make.
+    """
+    from lmms_eval.models import get_model
+
+    from onethinker_eval.harness.models import CLASSES, HERE
+
+    if settings.model not in {**CLASSES, **HERE}:
+        return None
+    try:
+        kind = get_model(settings.model)
+        return kind.kind_of(settings.model_args) if hasattr(kind, "kind_of") else kind
+    except (ImportError, OneThinkerError):
+        return None  # `load_model` says what is the matter
 
 
 def load_model(settings: Settings) -> Any:

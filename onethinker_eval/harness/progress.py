@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ ProgressCallback = Callable[[Progress], None]
 
 
 class Ticker:
-    """Counts finished samples and reports them, with rate and time left."""
+    """Counts finished samples and reports them, with rate and time left; safe in threads."""
 
     def __init__(
         self,
@@ -53,28 +54,37 @@ class Ticker:
         self._totals = totals
         self._started: float | None = None
         self._task = ""
-        self._task_done = 0
+        self._done: dict[str, int] = {}
+        self._lock = threading.RLock()  # reports come one at a time, from whichever thread
         self.generated = self.reused = self.failed = 0
 
     def say(self, stage: Stage, message: str, task: str = "") -> None:
         """Report a change of stage."""
         if self._callback is not None:
-            self._callback(self._moment(stage, task or self._task, message))
+            with self._lock:
+                self._callback(self._moment(stage, task or self._task, message))
 
     def start(self, task: str) -> None:
-        """Begin to count the samples of `task`."""
-        self._task, self._task_done = task, 0
-        if self._started is None:
-            self._started = time.monotonic()
-        self.say(self._stage, "", task)
+        """Count the samples of `task` from now on, those that name no task."""
+        with self._lock:
+            self._task = task
+            if self._started is None:
+                self._started = time.monotonic()
+            self.say(self._stage, "", task)
 
-    def add(self, *, generated: int = 0, reused: int = 0, failed: int = 0) -> None:
-        """Count samples that are finished (`failed` ones are part of neither other number)."""
-        self.generated += generated
-        self.reused += reused
-        self.failed += failed
-        self._task_done += generated + reused + failed
-        self.say(self._stage, "")
+    def add(self, *, task: str = "", generated: int = 0, reused: int = 0, failed: int = 0) -> None:
+        """Count samples that are finished (`failed` ones are part of neither other number).
+
+        They are those of `task`, which is the one told of from now on, or of the one started.
+        """
+        with self._lock:
+            self._task = task or self._task
+            self.generated += generated
+            self.reused += reused
+            self.failed += failed
+            known = self._done.get(self._task, 0)
+            self._done[self._task] = known + generated + reused + failed
+            self.say(self._stage, "")
 
     def _moment(self, stage: Stage, task: str, message: str) -> Progress:
         total = sum(self._totals.values())
@@ -88,7 +98,7 @@ class Ticker:
             task=task,
             done=done,
             total=total,
-            task_done=self._task_done,
+            task_done=self._done.get(task, 0),
             task_total=self._totals.get(task, 0),
             reused=self.reused,
             failed=self.failed,

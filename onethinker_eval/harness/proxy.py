@@ -1,303 +1,306 @@
-"""The journal between lmms-eval and any of its models.
+"""The journal between lmms-eval's requests and any of its models, over all tasks of a run.
 
-lmms-eval hands a model all requests of a task in one call and gets all replies back in one list:
-an exception or a kill loses everything. `JournalledModel` stands in for the model. It answers from
-the journal what is finished, hands the rest on in small chunks, writes each chunk's replies to
-disk before the next begins, and when a chunk raises, halves it until the sample at fault stands
-alone: that one is recorded as failed, the others are answered.
+lmms-eval hands a model all requests in one call and gets all replies back in one list: an
+exception or a kill loses everything. So its requests are gathered (`gathering`), and put to the
+model here: those of one task after the other, without a pause between tasks. What the journal
+holds is passed over; the rest goes on in small chunks, each chunk's replies are on disk before the
+next begins, and a chunk that raises is halved until the sample at fault stands alone: that one is
+recorded as failed, the others are answered.
 
 A model takes part in keeping its engine busy by what it has of
-- `answers(requests)`: an iterator of (place, result) in whatever order replies finish. It is given
-  all requests at once, in the order to run them, and its replies are journalled as they come;
-- `prefetch(requests)`: told, before each chunk, the chunk's requests and many that follow;
-- `wants_order`: whether to put requests that show the same media together, and long ones first.
+- `answers(requests)`: an iterator of (place, result) in whatever order replies finish. `requests`
+  is an iterator over all tasks, in the order to run them, to be read as far ahead as there is use
+  for it; `place` counts it. Replies are journalled as they come;
+- `prefetch(requests)`: told, before each chunk, the chunk's requests and many that follow, those
+  of the next task included;
+- `wants_order`: whether to put requests of a task that show the same media together, and long
+  ones first.
 """
 
 from __future__ import annotations
 
+import itertools
+import random
+import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from lmms_eval.api.instance import GenerationResult, Instance, unwrap_generation_output
-from lmms_eval.api.model import lmms
-
 from onethinker_eval.errors import OneThinkerError, RunError
+from onethinker_eval.harness import costs
 from onethinker_eval.harness.chunks import ChunkSize, batches
-from onethinker_eval.harness.headline import FAILED_REPLY
+from onethinker_eval.harness.in_hand import Batch, Sample, Stretch, TaskRun, TaskState
 from onethinker_eval.harness.journal_writer import DoneAhead, Writer
-from onethinker_eval.harness.progress import Ticker
-from onethinker_eval.harness.replies import Reply, TaskJournal
+from onethinker_eval.harness.outcomes import failure_of, reply_of, stop_if_hopeless
+from onethinker_eval.harness.replies import Reply
 from onethinker_eval.harness.running_order import running_order
-from onethinker_eval.harness.sample_key import SampleKeys
-from onethinker_eval.records import Record
 
-__all__ = ["JournalledModel", "TaskRun"]
+__all__ = ["JournalledModel"]
 
-_LONGEST_MESSAGE = 500
 _AHEAD = 64
-_HOPELESS = {"EngineDeadError", "CannotStart"}
 
 
-@dataclass(frozen=True, slots=True)
-class TaskRun:
-    """What the proxy needs to know of the task at hand.
-
-    `records` stand in the order of lmms-eval's documents.
-    """
-
-    records: Sequence[Record]
-    journal: TaskJournal
-    keys: SampleKeys
-    ticker: Ticker
-    batch_size: int = 1
-    chunk: int | None = None
-
-
-class JournalledModel(lmms):
+class JournalledModel:
     """A model of lmms-eval whose replies survive whatever ends the process."""
 
-    def __init__(self, inner: Any) -> None:
-        """Stand in for `inner`; give it a task with `attend` before each evaluation."""
-        super().__init__()
-        self._inner = inner
-        self.is_simple = inner.is_simple
-        self.task_dict = inner.task_dict
-        self._task: TaskRun | None = None
+    def __init__(self, stretches: Iterable[Stretch], kind: Any) -> None:
+        """Prepare to answer `stretches`, read one by one as the model gets to them.
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_inner":
-            raise AttributeError(name)
-        return getattr(self._inner, name)
-
-    def attend(self, task: TaskRun) -> None:
-        """Use the journal, records and keys of `task` from now on."""
-        self._task = task
-
-    def clean(self) -> None:
-        """Keep the model: lmms-eval deletes it after every task, and the next one needs it."""
-
-    def loglikelihood(self, requests: list[Instance]) -> Any:
-        """Hand on unchanged; no task of ours asks for likelihoods."""
-        return self._inner.loglikelihood(requests)
-
-    def generate_until_multi_round(self, requests: list[Instance]) -> Any:
-        """Hand on unchanged; no task of ours has several rounds."""
-        return self._inner.generate_until_multi_round(requests)
-
-    def generate_until(self, requests: list[Instance]) -> list[GenerationResult]:
-        """Have all `requests` answered in the journal, by the model where it lacks a reply.
-
-        What is returned has no text: scores are made from the journal, and a large task's replies
-        are more than memory should hold.
+        `kind` is the model or its class: what it has decides how it is fed.
         """
-        task = self._task
-        if task is None:
-            raise RuntimeError("attend() was not called")
-        self._inner.cache_hook = self.cache_hook
-        if self._world_size > 1:
-            self._inner._rank, self._inner._world_size = self._rank, self._world_size
-        return _Answering(self._inner, task, requests).run()
+        self._streams = hasattr(kind, "answers")
+        self._ordered = bool(getattr(kind, "wants_order", self._streams))
+        self._inner: Any = None
+        self._keys = DoneAhead(_make_key)
+        self._states: dict[int, TaskState] = {}
+        self._batches = self._cut(iter(stretches))
+        self._ready: deque[Batch] = deque()
+        self._ended = False
+        self._broken: Exception | None = None
 
+    def first(self, count: int) -> list[Any]:
+        """Return the requests that will come first, at most `count`, without beginning."""
+        while sum(len(batch.samples) for batch in self._ready) < count:
+            batch = self._pull()
+            if batch is None:
+                break
+            self._ready.append(batch)
+        return [sample.request for batch in self._ready for sample in batch.samples][:count]
 
-@dataclass(slots=True)
-class _Sample:
-    """One request: its record, and its key once the media have been read."""
+    def answer(self, inner: Any) -> None:
+        """Have everything answered by `inner`, in the journals, before this returns.
 
-    request: Instance
-    record: Record
-    key: str = ""
-
-
-class _Answering:
-    """One pass over the requests of a task."""
-
-    def __init__(self, inner: Any, task: TaskRun, requests: Sequence[Instance]) -> None:
-        # Requests marked so fill a rank's list up to the others' length; nobody reads the replies.
-        self._total = len(requests)
-        requests = [one for one in requests if not one.metadata.get("__padding_only__")]
-        self._inner, self._task = inner, task
-        self._samples = [_Sample(one, task.records[one.doc_id]) for one in requests]
-        self._answered: set[int] = set()
-        self._given_up: set[int] = set()
-        self._keys = DoneAhead(self._make_key)
-
-    def run(self) -> list[GenerationResult]:
-        task = self._task
-        self._take_finished()
-        order = self._order()
-        if hasattr(self._inner, "answers"):
-            self._stream([index for index in order if index not in self._answered])
-        missing = set(range(len(self._samples))) - self._answered - self._given_up
-        failed = {i for i in missing if self._samples[i].record.id in task.journal.failed}
-        size = ChunkSize(
-            task.batch_size,
-            fixed=task.chunk,
-            concurrency=int(getattr(self._inner, "num_concurrent", 1) or 1),
-        )
-        total = len(self._samples)
-        natural = order == list(range(total))
-        queue = list(batches(missing, total, task.batch_size, failed, None if natural else order))
-        start = 0
+        What the stretches raise is raised when the samples that came before are done.
+        """
+        self._inner = inner
         try:
-            while start < len(queue):
-                end = start + size.batches
-                now = [index for batch in queue[start:end] for index in batch]
-                later = [index for batch in queue[end : end + _AHEAD] for index in batch]
-                self._announce([*now, *later[:_AHEAD]])
-                began = time.monotonic()
-                self._chunk(now)
-                size.observe(time.monotonic() - began)
-                start = end
+            with costs.meter().running():
+                if self._streams:
+                    self._stream()
+                else:
+                    self._in_chunks(self._rest())
         finally:
             self._keys.close()
-        return [GenerationResult(text="") for _ in range(self._total)]
+        if self._broken is not None:
+            raise self._broken
 
-    def _order(self) -> list[int]:
-        """Return all indices in the order to run them."""
-        if getattr(self._inner, "wants_order", hasattr(self._inner, "answers")):
-            return running_order([sample.record for sample in self._samples])
-        return list(range(len(self._samples)))
+    def _pull(self) -> Batch | None:
+        """Return the next batch there is; keep what the stretches raise for later."""
+        if not self._ended:
+            try:
+                batch = next(self._batches, None)
+            except Exception as error:  # what is under way at the engine must not be lost by it
+                self._broken, batch = error, None
+            self._ended = batch is None
+            return batch
+        return None
 
-    def _stream(self, indices: list[int]) -> None:
-        """Journal what the model answers as it comes; what is left of it is for the chunks."""
-        if not indices:
-            return
+    def _rest(self) -> Iterator[Batch]:
+        while True:
+            batch = self._ready.popleft() if self._ready else self._pull()
+            if batch is None:
+                return
+            yield batch
+
+    def _cut(self, stretches: Iterator[Stretch]) -> Iterator[Batch]:
+        """Yield the batches that are left of each stretch, in the order to run them."""
+        begun = False
+        for stretch in stretches:
+            run = stretch.run
+            state = self._states.setdefault(id(run), TaskState(run))
+            # Requests marked so fill a rank's list up to the others' length; none is read.
+            samples = [
+                Sample(request, run.records[request.doc_id], state)
+                for request in stretch.requests
+                if not request.metadata.get("__padding_only__")
+            ]
+            _take_finished(samples, run)
+            left = sum(not sample.answered for sample in samples)
+            if left and not begun:
+                begun = True
+                run.ticker.start(run.journal.task)
+            made = self._batches_of(samples, run) if left else []
+            state.add(left, last=stretch.last)
+            del samples, stretch
+            # Taken from the list one by one, so that what is done is let go.
+            made.reverse()
+            while made:
+                yield Batch(state, made.pop())
+
+    def _batches_of(self, samples: Sequence[Sample], run: TaskRun) -> list[list[Sample]]:
+        total = len(samples)
+        natural = list(range(total))
+        order = running_order([one.record for one in samples]) if self._ordered else natural
+        missing = {index for index in natural if not samples[index].answered}
+        failed = {index for index in missing if samples[index].record.id in run.journal.failed}
+        size = 1 if self._streams else run.batch_size
+        cut = batches(missing, total, size, failed, None if order == natural else order)
+        return [[samples[index] for index in batch] for batch in cut]
+
+    def _stream(self) -> None:
+        """Have the model answer as it goes, begin anew after what it raised."""
+        while True:
+            asked, left = self._stream_once()
+            # Any of those under way may be at fault; alone it cannot take others with it.
+            self._in_chunks(Batch(sample.state, [sample]) for sample in left)
+            if self._ended and not self._ready:
+                return
+            if not asked:  # a model that takes nothing
+                self._in_chunks(self._rest())
+                return
+
+    def _stream_once(self) -> tuple[int, list[Sample]]:
+        """Journal what the model answers as it comes; return how many it took, and what is left."""
+        count = itertools.count()
+        asked: dict[int, Sample] = {}
+
+        def requests() -> Iterator[Any]:
+            for batch in self._rest():
+                (sample,) = batch.samples
+                asked[next(count)] = sample
+                yield sample.request
+
         last = time.monotonic()
         with Writer(self._write) as writer:
             try:
-                for place, output in self._inner.answers(
-                    [self._samples[index].request for index in indices]
-                ):
-                    sample, now = self._samples[indices[place]], time.monotonic()
-                    writer.put((indices[place], _reply(output, sample.record, now - last)))
+                for place, output in self._inner.answers(requests()):
+                    sample, now = asked.pop(place), time.monotonic()
+                    costs.meter().charge(sample.state.run.journal.task)
+                    writer.put((sample, reply_of(output, sample.record, now - last)))
                     last = now
             except Exception as error:  # any model, any library: the others are tried in chunks
                 writer.check()
-                _stop_if_hopeless(error)
+                stop_if_hopeless(error)
+        return next(count), list(asked.values())
 
-    def _write(self, replies: Sequence[tuple[int, Reply]]) -> None:
+    def _write(self, replies: Sequence[tuple[Sample, Reply]]) -> None:
         """Journal streamed replies; their keys are made here, off the engine's way."""
-        outcomes: dict[int, Reply] = {}
-        for index, reply in replies:
-            outcomes[index] = self._make_key(self._samples[index]) or reply
-        self._given_up |= {index for index, reply in outcomes.items() if not reply.ok}
-        self._record(outcomes)
+        by_task: dict[TaskState, list[tuple[Sample, Reply]]] = {}
+        for sample, reply in replies:
+            by_task.setdefault(sample.state, []).append((sample, _make_key(sample) or reply))
+        for state, outcomes in by_task.items():
+            _record(state, outcomes)
 
-    def _take_finished(self) -> None:
-        """Pass over what the journal holds a reply to, after a check that it belongs here."""
-        for index, sample in enumerate(self._samples):
-            if sample.record.id in self._task.journal.finished:
-                self._make_key(sample)
-                self._task.journal.verify(sample.record, sample.key or None)
-                self._answered.add(index)
-        self._task.ticker.add(reused=len(self._answered))
+    def _in_chunks(self, source: Iterator[Batch]) -> None:
+        """Hand on chunks of whole batches, none across tasks: many models read a task's name once.
 
-    def _make_key(self, sample: _Sample) -> Reply | None:
-        """Set the key of `sample`; return the failure if one of its media cannot be read."""
-        try:
-            sample.key = self._task.keys(sample.record)
-        except OneThinkerError as error:
-            return _failure(sample.record, error)
-        return None
+        The media of what follows are announced, the next task's as well.
+        """
+        waiting: deque[Batch] = deque()
+        while True:
+            wanted = _AHEAD + (waiting[0].state.size.batches if waiting else 1)
+            waiting.extend(itertools.islice(source, max(0, wanted - len(waiting))))
+            if not waiting:
+                return
+            state = waiting[0].state
+            self._begin(state)
+            now: list[Sample] = []
+            for _ in range(state.size.batches):
+                if not waiting or waiting[0].state is not state:
+                    break
+                now += waiting.popleft().samples
+            later = [sample for batch in waiting for sample in batch.samples]
+            self._announce([*now, *later[:_AHEAD]])
+            began = time.monotonic()
+            self._chunk(state, now)
+            state.size.observe(time.monotonic() - began)
 
-    def _announce(self, indices: Sequence[int]) -> None:
+    def _begin(self, state: TaskState) -> None:
+        run = state.run
+        costs.meter().attend(run.journal.task)
+        if state.begun:
+            return
+        state.begun = True
+        several = int(getattr(self._inner, "num_concurrent", 1) or 1)
+        state.size = ChunkSize(run.batch_size, fixed=run.chunk, concurrency=several)
+        if run.seed is not None:
+            _seed(run.seed)
+
+    def _announce(self, samples: Sequence[Sample]) -> None:
         """Let a model that prepares ahead of time begin with what comes next, hash its media."""
         prefetch = getattr(self._inner, "prefetch", None)
         if prefetch is None:
             return
-        prefetch([self._samples[index].request for index in indices])
-        for index in indices:
-            self._keys.begin(index, self._samples[index])
+        prefetch([sample.request for sample in samples])
+        for sample in samples:
+            self._keys.begin(sample, sample)
 
-    def _chunk(self, indices: list[int]) -> None:
-        outcomes: dict[int, Reply] = {}
-        for index in indices:
-            problem = self._keys.result(index, self._samples[index])
-            if problem is not None:
-                outcomes[index] = problem
-        outcomes |= self._generate([index for index in indices if index not in outcomes])
-        self._record(outcomes)
+    def _chunk(self, state: TaskState, samples: Sequence[Sample]) -> None:
+        outcomes: list[tuple[Sample, Reply]] = []
+        good = []
+        for sample in samples:
+            problem = self._keys.result(sample, sample)
+            if problem is None:
+                good.append(sample)
+            else:
+                outcomes.append((sample, problem))
+        _record(state, [*outcomes, *self._generate(good)])
 
-    def _record(self, outcomes: Mapping[int, Reply]) -> None:
-        """Force to disk what the journal does not hold yet, and count it."""
-        fresh = {i: reply for i, reply in outcomes.items() if i not in self._answered}
-        self._task.journal.append(
-            [
-                reply.line(self._samples[index].key, self._samples[index].record)
-                for index, reply in fresh.items()
-            ]
-        )
-        self._answered |= {i for i, reply in fresh.items() if reply.ok}
-        good = sum(reply.ok for reply in fresh.values())
-        self._task.ticker.add(generated=good, failed=len(fresh) - good)
-
-    def _generate(self, indices: list[int]) -> dict[int, Reply]:
+    def _generate(self, samples: Sequence[Sample]) -> list[tuple[Sample, Reply]]:
         """Return what the model makes of the samples, the one at fault set apart."""
-        if not indices:
-            return {}
-        requests = [self._samples[index].request for index in indices]
+        if not samples:
+            return []
+        requests = [sample.request for sample in samples]
         began = time.monotonic()
         try:
             outputs = self._inner.generate_until(requests)
             if len(outputs) != len(requests):
                 raise RunError(f"{len(outputs)} replies came back for {len(requests)} samples")
         except Exception as error:  # any model, any library: the fault must stay with its sample
-            _stop_if_hopeless(error)
-            if len(indices) == 1:
-                return {indices[0]: _failure(self._samples[indices[0]].record, error)}
-            half = len(indices) // 2
-            return self._generate(indices[:half]) | self._generate(indices[half:])
-        seconds = (time.monotonic() - began) / len(indices)
-        return {
-            index: _reply(output, self._samples[index].record, seconds)
-            for index, output in zip(indices, outputs, strict=True)
-        }
+            stop_if_hopeless(error)
+            if len(samples) == 1:
+                return [(samples[0], failure_of(samples[0].record, error))]
+            half = len(samples) // 2
+            return self._generate(samples[:half]) + self._generate(samples[half:])
+        seconds = (time.monotonic() - began) / len(samples)
+        return [
+            (sample, reply_of(output, sample.record, seconds))
+            for sample, output in zip(samples, outputs, strict=True)
+        ]
 
 
-def _reply(output: Any, record: Record, seconds: float) -> Reply:
-    text, tokens = unwrap_generation_output(output)
-    if not isinstance(text, str) or output is None:
-        return Reply(None, ("no_reply", f"{_origin(record)}: the model gave no text"), seconds)
-    if text.startswith(FAILED_REPLY):
-        reason = text.removeprefix(FAILED_REPLY).strip(" :]") or "the request failed"
-        return Reply(None, ("request", _one_line(f"{_origin(record)}: {reason}")), seconds)
-    return Reply(
-        text,
-        seconds=seconds,
-        tokens_in=None if tokens is None else tokens.input_tokens,
-        tokens_out=None if tokens is None else tokens.output_tokens,
-    )
+def _make_key(sample: Sample) -> Reply | None:
+    """Set the key of `sample`; return the failure if one of its media cannot be read."""
+    try:
+        sample.key = sample.state.run.keys(sample.record)
+    except OneThinkerError as error:
+        return failure_of(sample.record, error)
+    return None
 
 
-def _failure(record: Record, error: Exception) -> Reply:
-    message = str(error) or type(error).__name__
-    if not isinstance(error, OneThinkerError):
-        message = f"{type(error).__name__}: {message}"
-    files = [medium.path for medium in record.media if medium.path not in message]
-    where = ", ".join([_origin(record), *files])
-    return Reply(None, (type(error).__name__, _one_line(f"{where}: {message}")))
+def _take_finished(samples: Sequence[Sample], run: TaskRun) -> None:
+    """Pass over what the journal holds a reply to, after a check that it belongs here."""
+    reused = 0
+    for sample in samples:
+        if sample.record.id in run.journal.finished:
+            _make_key(sample)
+            run.journal.verify(sample.record, sample.key or None)
+            sample.answered = sample.settled = True
+            reused += 1
+    if reused:
+        run.ticker.add(task=run.journal.task, reused=reused)
 
 
-def _origin(record: Record) -> str:
-    return record.origin or f"sample {record.id}"
+def _record(state: TaskState, outcomes: Sequence[tuple[Sample, Reply]]) -> None:
+    """Force to disk what the journal does not hold yet, and count it."""
+    fresh = [(sample, reply) for sample, reply in outcomes if not sample.settled]
+    run = state.run
+    run.journal.append([reply.line(sample.key, sample.record) for sample, reply in fresh])
+    good = 0
+    for sample, reply in fresh:
+        sample.settled, sample.answered = True, reply.ok
+        good += reply.ok
+    run.ticker.add(task=run.journal.task, generated=good, failed=len(fresh) - good)
+    state.settle(len(fresh))
 
 
-def _one_line(message: str) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
+def _seed(seed: int) -> None:
+    """Set what models may draw from, so that a task's replies do not depend on those before."""
+    import numpy as np
 
-
-def _stop_if_hopeless(error: Exception) -> None:
-    """End the run where no further sample can succeed; free memory where one may."""
-    name, message = type(error).__name__, str(error)
-    if "CUDA error" in message or name in _HOPELESS or getattr(error, "fatal", False):
-        raise RunError(
-            f"the model cannot go on: {_one_line(message)}",
-            hint="finished samples are kept; run the same command again",
-        ) from error
-    if name == "OutOfMemoryError":
-        import torch
-
-        torch.cuda.empty_cache()
+    random.seed(seed)
+    np.random.seed(seed)  # the one that other libraries draw from
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.manual_seed(seed)

@@ -109,7 +109,7 @@ class TaskJournal:
         `index` is what is known of the journal already; it is kept up to date.
         """
         name = f"{task}.jsonl" if world == 1 else f"{task}.rank{rank}.jsonl"
-        self._task = task
+        self.task = task
         self._journal = Journal(folder / "replies" / name)
         self._index = index or ReplyIndex(folder, task)
 
@@ -160,4 +160,4 @@ class TaskJournal:
         self._journal.append(*lines)
         path = self._journal.path
         self._index.add(path, lines, path.stat().st_size)
-        costs.count_lines(self._task, lines)
+        costs.count_lines(self.task, lines)

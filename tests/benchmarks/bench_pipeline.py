@@ -229,8 +229,9 @@ class Bench:
     def _ours(self, model: Any) -> None:
         from onethinker_eval.benchmarks import resolve
         from onethinker_eval.harness.fingerprints import MediaDigests
+        from onethinker_eval.harness.in_hand import Stretch, TaskRun
         from onethinker_eval.harness.progress import Ticker
-        from onethinker_eval.harness.proxy import JournalledModel, TaskRun
+        from onethinker_eval.harness.proxy import JournalledModel
         from onethinker_eval.harness.replies import TaskJournal
         from onethinker_eval.harness.sample_key import SampleKeys
 
@@ -240,10 +241,9 @@ class Bench:
         keys = SampleKeys(task, "identity", {}, MediaDigests(None))
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         with TaskJournal(folder, TASK) as journal:
-            proxy = JournalledModel(model)
             ticker = Ticker(None, {TASK: len(self.records)})
-            proxy.attend(TaskRun(self.records, journal, keys, ticker, self.options.batch))
-            proxy.generate_until(self._requests())
+            run = TaskRun(self.records, journal, keys, ticker, self.options.batch)
+            JournalledModel([Stretch(run, self._requests())], model).answer(model)
         if ticker.generated != len(self.records):
             raise RuntimeError(f"{ticker.failed} samples failed")
 

@@ -30,7 +30,8 @@ def answer(tmp_path: Path) -> Callable[..., tuple[list[str], list[list[int]]]]:
     from lmms_eval.api.instance import Instance
     from lmms_eval.api.model import lmms
 
-    from onethinker_eval.harness.proxy import JournalledModel, TaskRun
+    from onethinker_eval.harness.in_hand import Stretch, TaskRun
+    from onethinker_eval.harness.proxy import JournalledModel
 
     class Model(lmms):  # type: ignore[misc]
         is_simple = False
@@ -58,11 +59,9 @@ def answer(tmp_path: Path) -> Callable[..., tuple[list[str], list[list[int]]]]:
             for i in range(COUNT)
         ]  # fmt: skip
         with TaskJournal(tmp_path, TASK.id) as journal:
-            proxy = JournalledModel(model)
             ticker = Ticker(None, {TASK.id: COUNT})
-            proxy.attend(TaskRun(RECORDS, journal, keys, ticker, batch_size, chunk))
-            results = proxy.generate_until(requests)
-        assert [result.text for result in results] == [""] * COUNT
+            task = TaskRun(RECORDS, journal, keys, ticker, batch_size, chunk)
+            JournalledModel([Stretch(task, requests)], model).answer(model)
         found = {line["id"]: line["reply"] for line in merged_lines(tmp_path, TASK.id)}
         return [found[str(i)] for i in range(COUNT)], model.calls
 
@@ -163,16 +162,17 @@ def test_batches_meet_the_same_neighbours_after_a_kill(answer: Any) -> None:
 
 
 def test_the_model_survives_the_clean_up_after_a_task(answer: Any) -> None:
-    from onethinker_eval.harness.proxy import JournalledModel
+    from onethinker_eval.harness.gathering import Gatherer
 
     class Inner:
-        is_simple, task_dict, weights = False, {}, "kept"
+        task_dict, weights = {}, "kept"
 
         def clean(self) -> None:
             raise AssertionError("the model would be deleted")
 
-    proxy = JournalledModel(Inner())
-    proxy.clean()
-    assert proxy.weights == "kept"
+    gatherer = Gatherer(is_simple=False)
+    gatherer.attach(Inner())
+    gatherer.clean()
+    assert gatherer.weights == "kept"
     with pytest.raises(AttributeError):
-        _ = proxy.nothing_of_this_name
+        _ = gatherer.nothing_of_this_name

@@ -132,9 +132,9 @@ def test_the_engine_s_time_and_idleness_are_told() -> None:
         slow.wait(0.1)
         return PICTURE
 
-    with costs.meter().task("busy"):
+    with costs.meter().task("task"):
         Engine(decode, num_concurrent=1, decode_threads=1).generate_until(requests(3))
-    found = costs.meter().snapshot()["busy"]
+    found = costs.meter().snapshot()["task"]
     assert found.engine_s > 0.05
     assert found.idle_s >= 0.09
     assert found.engine_s + found.idle_s <= found.wall_s + 0.01

@@ -33,7 +33,8 @@ def ask(tmp_path: Path) -> Callable[..., list[list[int]]]:
     from lmms_eval.api.instance import Instance
     from lmms_eval.api.model import lmms
 
-    from onethinker_eval.harness.proxy import JournalledModel, TaskRun
+    from onethinker_eval.harness.in_hand import Stretch, TaskRun
+    from onethinker_eval.harness.proxy import JournalledModel
 
     picture_file = tmp_path / "shared.png"
     picture_file.write_bytes(b"not read by this model, but hashed")
@@ -50,7 +51,8 @@ def ask(tmp_path: Path) -> Callable[..., list[list[int]]]:
             super().__init__()
             self.behaviour, self.calls = behaviour, list[list[int]]()
 
-        def answers(self, requests: list[Instance]) -> Iterator[tuple[int, str]]:
+        def answers(self, feed: Iterator[Instance]) -> Iterator[tuple[int, str]]:
+            requests = list(feed)
             self.calls.append([request.doc_id for request in requests])
             for place in self.behaviour(self.calls[-1]):
                 yield place, f"reply {requests[place].doc_id}"
@@ -72,9 +74,8 @@ def ask(tmp_path: Path) -> Callable[..., list[list[int]]]:
             for i in range(COUNT)
         ]  # fmt: skip
         with TaskJournal(tmp_path / folder, TASK.id) as journal:
-            proxy = JournalledModel(model)
-            proxy.attend(TaskRun(records, journal, keys, Ticker(None, {TASK.id: COUNT})))
-            proxy.generate_until(requests)
+            task = TaskRun(records, journal, keys, Ticker(None, {TASK.id: COUNT}))
+            JournalledModel([Stretch(task, requests)], model).answer(model)
         return model.calls
 
     return run

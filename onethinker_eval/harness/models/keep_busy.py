@@ -8,10 +8,13 @@ does not depend on the order.
 from __future__ import annotations
 
 import abc
+import itertools
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from functools import partial
 from typing import Any
 
 from lmms_eval.api.instance import GenerationResult, Instance
@@ -21,6 +24,7 @@ from onethinker_eval.errors import DataError, MissingPart, RunError, UsageError
 from onethinker_eval.harness import costs
 from onethinker_eval.harness.models.media_ahead import MediaAhead, Shown
 from onethinker_eval.harness.models.questions import Questions, failed, key_of
+from onethinker_eval.harness.upcoming import upcoming
 
 __all__ = ["BUSY_ARGUMENTS", "BusyModel", "is_fatal"]
 
@@ -38,8 +42,9 @@ class BusyModel(lmms, abc.ABC):  # type: ignore[misc]  # lmms-eval carries no ty
 
     `num_concurrent` requests are at the engine at most, fewer if their pixels would exceed
     `in_flight_gib`; a single request always may. Media are decoded by `decode_workers` processes,
-    or `decode_threads` threads if there are none; at most `decode_gib` of them wait, and a file
-    that takes a process longer than `decode_limit_s` fails alone.
+    or `decode_threads` threads if there are none; as many as the engine holds are decoded ahead,
+    at most `decode_gib` of them wait, and a file that takes a process longer than
+    `decode_limit_s` fails alone.
     """
 
     is_simple = False
@@ -66,7 +71,7 @@ class BusyModel(lmms, abc.ABC):  # type: ignore[misc]  # lmms-eval carries no ty
         self.num_concurrent = num_concurrent
         self._most_bytes = in_flight_gib * (1 << 30)
         self._questions = Questions(self.task_dict, rule, system_prompt)
-        self._ahead = 2 * decode_threads + 2 * decode_workers + 2
+        self._ahead = max(num_concurrent, 2 * decode_threads + 2 * decode_workers + 2)
         self._media = MediaAhead(
             decode_threads,
             ahead=self._ahead,
@@ -80,6 +85,17 @@ class BusyModel(lmms, abc.ABC):  # type: ignore[misc]  # lmms-eval carries no ty
     def begin(self, request: Instance, media: Shown) -> Future[GenerationResult]:
         """Hand `request` with its decoded `media` to the engine, without waiting."""
 
+    def begin_early(self) -> None:
+        """Begin to decode what will be asked for first; to be called before weights are loaded."""
+        first = upcoming()
+        if first is not None and self.needs_pixels:
+            self.task_dict.update(first.documents)
+            self._announce(first.requests[: self._ahead])
+
+    def _announce(self, requests: Sequence[Instance]) -> None:
+        fresh = [one for one in requests if not self._media.has(key_of(one))]
+        self._media.announce((key_of(one), self._questions.wanted(one)) for one in fresh)
+
     def prefetch(self, requests: Sequence[Instance]) -> None:
         """Note what will be asked for next; it is decoded once these requests' own media are."""
         self._following = list(requests)
@@ -89,26 +105,35 @@ class BusyModel(lmms, abc.ABC):  # type: ignore[misc]  # lmms-eval carries no ty
         found = dict(self.answers(requests))
         return [found[place] for place in range(len(requests))]
 
-    def answers(self, requests: Sequence[Instance]) -> Iterator[tuple[int, GenerationResult]]:
+    def answers(self, requests: Iterable[Instance]) -> Iterator[tuple[int, GenerationResult]]:
         """Yield (place, result) as replies finish, in any order.
 
-        Raises what `is_fatal`; any other failure is a result that says so.
+        Of `requests` no more are read than are decoded ahead. Raises what `is_fatal`; any other
+        failure is a result that says so.
         """
         flying: dict[Future[GenerationResult], tuple[int, int]] = {}
         clock = _Clock()
         following, self._following = self._following, []
+        source = enumerate(requests)
+        window: deque[tuple[int, Instance]] = deque()
         try:
-            for place, request in enumerate(requests):
+            while True:
+                window.extend(itertools.islice(source, self._ahead - len(window)))
+                if not window:
+                    break
                 while flying and not self._room(flying):
                     yield from _landed(flying)
-                media = self._take(request, [*requests[place : place + self._ahead], *following])
+                soon = [*(one for _, one in window), *following]
+                place, request = window.popleft()
+                media = self._take(request, soon)
                 if isinstance(media, Exception):
                     yield place, failed(media)
                     continue
-                clock.begin()
+                task = str(request.args[-2])
+                clock.begin(task)
                 future = self._begin(request, media)
                 flying[future] = (place, media.nbytes)
-                future.add_done_callback(clock.end)
+                future.add_done_callback(partial(clock.end, task))
                 del media
                 yield from _landed(flying, patient=False)
             while flying:
@@ -133,11 +158,10 @@ class BusyModel(lmms, abc.ABC):  # type: ignore[misc]  # lmms-eval carries no ty
     def _take(self, request: Instance, soon: Sequence[Instance]) -> Shown | Exception:
         if not self.needs_pixels:
             return _NOTHING
-        wanted = self._questions.wanted
-        fresh = [one for one in soon[: self._ahead] if not self._media.has(key_of(one))]
-        self._media.announce((key_of(one), wanted(one)) for one in fresh)
+        self._announce(soon[: self._ahead])
         try:
-            found: Shown | DataError = self._media.take(key_of(request), wanted(request))
+            wanted = self._questions.wanted(request)
+            found: Shown | DataError = self._media.take(key_of(request), wanted)
         except RunError:  # decoding is impossible altogether
             raise
         except Exception as error:  # whatever a decoder raises stays with its sample
@@ -180,25 +204,35 @@ def _landed(
 
 
 class _Clock:
-    """Tells the meter how long the engine had requests, and how long it waited for one."""
+    """Tells the meter how long the engine had requests, and how long it waited for one.
+
+    Tasks share the time in which requests of theirs are at the engine together; what the engine
+    waited is counted for the task whose request ended it.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._flying = 0
+        self._flying: dict[str, int] = {}
         self._since = time.monotonic()
 
-    def begin(self) -> None:
+    def begin(self, task: str) -> None:
         with self._lock:
-            self._flying += 1
-            if self._flying == 1:
-                now = time.monotonic()
-                costs.add_idle(now - self._since)
-                self._since = now
+            self._count(task)
+            self._flying[task] = self._flying.get(task, 0) + 1
 
-    def end(self, _: Any) -> None:
+    def end(self, task: str, _: Any) -> None:
         with self._lock:
-            self._flying -= 1
-            if self._flying == 0:
-                now = time.monotonic()
-                costs.add_engine(now - self._since)
-                self._since = now
+            self._count(task)
+            self._flying[task] -= 1
+            if not self._flying[task]:
+                del self._flying[task]
+
+    def _count(self, task: str) -> None:
+        """Count the time since the last call."""
+        now = time.monotonic()
+        spent, self._since = now - self._since, now
+        several = sum(self._flying.values())
+        for name, count in self._flying.items():
+            costs.add_engine(spent * count / several, task=name)
+        if not several:
+            costs.add_idle(spent, task=task)

@@ -31,6 +31,7 @@ from onethinker_eval.harness.models.questions import (
 from onethinker_eval.harness.models.qwen_inputs import QwenInputs, collate, load_processor
 from onethinker_eval.harness.models.qwen_prompt import QwenPrompt
 from onethinker_eval.harness.models.record_model import refuse_unknown
+from onethinker_eval.harness.upcoming import upcoming
 
 __all__ = ["OneThinker", "OneThinkerTiny"]
 
@@ -102,6 +103,10 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         )
         self._idle_since: float | None = None
         self._prompt = QwenPrompt(self.processor, video_markers)
+        first = upcoming()
+        if first is not None:  # what is asked first is decoded while the weights are read
+            self.task_dict.update(first.documents)
+            self.prefetch(first.requests)
         self._load(pretrained, dtype, device_map, attn_implementation)
         self._cap = max_new_tokens
 

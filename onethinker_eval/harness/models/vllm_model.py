@@ -80,6 +80,7 @@ class OneThinkerVllm(BusyModel):
         self._cap, self._seed = max_new_tokens, int(options.get("seed", 0))
         self._penalty = _repetition_penalty(pretrained)
         _keep_to_own_gpus(options)
+        self.begin_early()
         self.engine = VllmEngine({**_defaults(pretrained), **options, "model": pretrained})
 
     def begin(self, request: Instance, media: Shown) -> Future[GenerationResult]:
@@ -125,6 +126,13 @@ class VllmByFamily(lmms):  # type: ignore[misc]  # lmms-eval carries no types
     """What `--model vllm` makes: `OneThinkerVllm` for Qwen3-VL, lmms-eval's wrapper else."""
 
     is_simple = False
+
+    @classmethod
+    def kind_of(cls, arg_string: str) -> type:
+        """Return the class of what `create_from_arg_string` makes, as far as it is ours."""
+        words = parse_arguments(arg_string, "--model_args")
+        source = words.get("pretrained", "") or words.get("model", "")
+        return OneThinkerVllm if not source or model_type(source) in FAMILY else cls
 
     @classmethod
     def create_from_arg_string(
