@@ -50,17 +50,20 @@ class RunServer:
         kill_when: Callable[[], bool] | None = None,
         file_limit: int | None = None,
         environment: Mapping[str, str] | None = None,
+        constants: Mapping[str, float] | None = None,
         **settings: Any,
     ) -> dict[str, Any]:
         """Run `settings` and return the outcome; `{"killed": True}` if killed before its end.
 
-        It is killed after `kill_after` seconds, or as soon as `kill_when()` holds. An outcome
+        It is killed after `kill_after` seconds, or as soon as `kill_when()` holds. `constants`
+        ("module:NAME") have these values in it. An outcome
         has `seconds` and either `error` (class, text) or the result's fields.
         """
         self._count += 1
         outcome = self._scratch / f"outcome-{self._count}.json"
         request = {"settings": settings, "outcome": str(outcome), "file_limit": file_limit}
         request["environment"] = dict(environment or {})
+        request["constants"] = dict(constants or {})
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
@@ -143,6 +146,9 @@ def _child(request: Mapping[str, Any]) -> None:
 
     os.dup2(2, 1)  # whatever is printed must not mix with the server's answers
     os.environ.update(request["environment"])
+    for name, value in request["constants"].items():
+        module, _, attribute = name.partition(":")
+        setattr(sys.modules[module], attribute, value)
     outcome = Path(request["outcome"])
     if request["file_limit"]:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -7,7 +7,7 @@ the model is loaded; a run whose samples are all finished never loads it.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,6 +24,7 @@ from onethinker_eval.harness.replies import merged_lines
 from onethinker_eval.harness.results import RunResult, finish_run
 from onethinker_eval.harness.run_folder import RunFolder
 from onethinker_eval.harness.sample_key import SampleKeys, model_identity
+from onethinker_eval.harness.scoring_beside import ScoringBeside
 from onethinker_eval.harness.segmenting import ready_segmenter, segment_tasks, segmenter_for
 from onethinker_eval.harness.settings import Settings
 from onethinker_eval.harness.task_data import prepared, write_data_file
@@ -104,10 +105,16 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
             for work in works:
                 folder.write_places(work.task.id, work.places, work.records)
         keys = _keys(settings, works, weights)
-        with saved_costs(folder.path, rank):
+        by_task = {} if world > 1 else {work.task.id: work.task for work in works}
+        scoring = ScoringBeside(
+            folder.path, settings, by_task, lambda message: ticker.say("generate", message)
+        )
+        with saved_costs(folder.path, rank), scoring:
             pending = works if world > 1 else _pending(folder, works, keys, ticker)
             if any(work.records for work in pending):
-                _generate(settings, folder, pending, keys, ticker)
+                for task in by_task.keys() - {work.task.id for work in pending}:
+                    scoring.submit(task)
+                _generate(settings, folder, pending, keys, ticker, scoring.submit)
         for made in keys.values():
             made.save()
         segment_tasks(
@@ -122,7 +129,8 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
         for work in works:
             folder.record_unreadable(work.task, work.unreadable)
         ticker.say("score", "")
-        return finish_run(folder, settings, [work.task for work in works], ticker)
+        ready = scoring.ready()
+        return finish_run(folder, settings, [work.task for work in works], ticker, ready)
 
 
 def _keys(settings: Settings, works: Sequence[Work], weights: str) -> dict[str, SampleKeys]:
@@ -162,6 +170,7 @@ def _generate(
     works: Sequence[Work],
     keys: dict[str, SampleKeys],
     ticker: Ticker,
+    done: Callable[[str], None] | None = None,
 ) -> None:
     """Load the model and have all tasks answered in one stream, through their journals."""
     ticker.say("model", f"loading {settings.model}")
@@ -184,7 +193,7 @@ def _generate(
         gatherer = Gatherer(is_simple=(kind if model is None else model).is_simple)
         if model is not None:
             gatherer.attach(model)
-        with TaskStream(settings, folder, works, keys, ticker, gatherer, files) as stream:
+        with TaskStream(settings, folder, works, keys, ticker, gatherer, files, done) as stream:
             proxy = JournalledModel(stream, kind if model is None else model)
             if model is None:
                 early = proxy.first(_EARLY) if hasattr(kind, "prefetch") else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from onethinker_eval.harness.progress import Ticker
     from onethinker_eval.harness.run_folder import RunFolder
     from onethinker_eval.harness.settings import Settings
-    from onethinker_eval.rescoring import MetricRow, Rescored
+    from onethinker_eval.rescoring import MetricRow, Rescored, TaskScores
 
 __all__ = ["Failure", "RunResult", "failures_of", "finish_run", "write_report"]
 
@@ -66,12 +66,19 @@ def failures_of(folder: RunFolder, tasks: Sequence[Task]) -> tuple[Failure, ...]
 
 
 def finish_run(
-    folder: RunFolder, settings: Settings, tasks: Sequence[Task], ticker: Ticker
+    folder: RunFolder,
+    settings: Settings,
+    tasks: Sequence[Task],
+    ticker: Ticker,
+    ready: Mapping[str, TaskScores] | None = None,
 ) -> RunResult:
-    """Score what the journal holds, write the result files, and close the session."""
+    """Score what the journal holds, write the result files, and close the session.
+
+    `ready` are scores made while the run was under way.
+    """
     failures = failures_of(folder, tasks)
     notes = _judge(folder.path, tasks, settings, ticker)
-    scored = _score(folder.path, settings)
+    scored = _score(folder.path, settings, ready)
     folder.finish({"generated": ticker.generated, "reused": ticker.reused, "failed": len(failures)})
     if settings.report and not settings.shard:
         ticker.say("score", write_report(folder.path))
@@ -87,7 +94,7 @@ def finish_run(
     )
 
 
-def _score(folder: Path, settings: Settings) -> Rescored:
+def _score(folder: Path, settings: Settings, ready: Mapping[str, TaskScores] | None) -> Rescored:
     """Score all tasks that the folder holds, not only this command's: metrics.csv is the run's."""
     from onethinker_eval.reporting import write_leaderboards
     from onethinker_eval.rescoring import Rescored, rescore
@@ -100,6 +107,7 @@ def _score(folder: Path, settings: Settings) -> Rescored:
         protocols=settings.protocols,
         seed=settings.seed,
         include_path=settings.include_path,
+        ready=ready,
     )
     write_leaderboards(folder, scored.rows)
     return scored

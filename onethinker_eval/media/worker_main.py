@@ -23,7 +23,7 @@ from typing import Any
 from onethinker_eval.errors import DataError
 from onethinker_eval.media.transport import receive, send
 
-__all__ = ["main"]
+__all__ = ["end_with", "main"]
 
 _PR_SET_PDEATHSIG = 1
 
@@ -31,7 +31,7 @@ _PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Serve the channel whose descriptor is the first argument; the second is the parent's id."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _end_with(int(sys.argv[2]))
+    end_with(int(sys.argv[2]))
     channel = socket.socket(fileno=int(sys.argv[1]))
     try:
         order, _ = receive(channel)
@@ -64,7 +64,8 @@ def _serve(channel: socket.socket, craft: Any, request: Mapping[str, Any]) -> No
     send(channel, {"error": error, "info": info, **spent}, arrays)
 
 
-def _end_with(parent: int) -> None:
+def end_with(parent: int) -> None:
+    """Have this process ended with the process `parent`, whose thread started it."""
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("500")
     if sys.platform == "linux":

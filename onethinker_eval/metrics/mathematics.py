@@ -110,6 +110,11 @@ def compare(
         return Comparison(False, reason.how)
 
 
+def timeouts() -> int:
+    """Return how many comparisons this process has given up because they took too long."""
+    return _WORKER.timeouts
+
+
 def _number(text: str) -> Decimal:
     """Return the value of a text that `_PLAIN` matches."""
     return Decimal(text.replace(",", ""))
@@ -136,6 +141,7 @@ class _Worker:
     """One lazily started `math_worker`, asked by one thread at a time."""
 
     def __init__(self) -> None:
+        self.timeouts = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -155,6 +161,7 @@ class _Worker:
                 process.stdin.flush()
                 reply = self._reply(time_limit_s)
             except queue.Empty:
+                self.timeouts += 1
                 self._interrupt(process)
                 raise _GivenUpError("timeout") from None
             except OSError:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from onethinker_eval.benchmarks import Task, catalogue
-from onethinker_eval.errors import RunError, unknown_name
+from onethinker_eval.errors import OneThinkerError, RunError, unknown_name
 from onethinker_eval.rescoring.chunks import (
     CHUNK_BYTES,
     Chunk,
@@ -93,6 +93,7 @@ def rescore(
     replicates: int = REPLICATES,
     include_path: Sequence[str | Path] = (),
     progress: Progress | None = None,
+    ready: Mapping[str, TaskScores] | None = None,
 ) -> Rescored:
     """Rebuild `scores/` and `metrics.csv` of a run folder from its replies.
 
@@ -107,24 +108,48 @@ def rescore(
         replicates: of the bootstrap intervals.
         include_path: folders of further task files.
         progress: called with the task id and the number of samples scored since the last call.
+        ready: scores of tasks that are made and stored already, by task id.
 
     Raises:
-        RunError: the folder holds no replies, or cannot be written.
+        RunError: the folder holds no replies, cannot be written, or a task cannot be scored.
         DataError: a journal is damaged.
         UsageError: a journal's task is not in any task file.
     """
     run = Path(folder)
     plans = [Plan.of(task, protocols) for task in _tasks(run, tasks, include_path)]
     before = read_metrics(run / "metrics.csv")
+    known = ready or {}
     scored = tuple(
-        rescore_task(
-            run, plan, processes=processes, seed=seed, replicates=replicates, progress=progress
-        )
+        known[plan.task]
+        if plan.task in known
+        else _named(run, plan, processes, seed, replicates, progress)
         for plan in plans
     )
     rows = [row for task in scored for row in task.rows]
     write_metrics(run / "metrics.csv", rows)
     return Rescored(scored, tuple(metric_changes(before, rows)))
+
+
+def _named(
+    run: Path,
+    plan: Plan,
+    processes: int | None,
+    seed: int,
+    replicates: int,
+    progress: Progress | None,
+) -> TaskScores:
+    """Score a task; an error that nobody foresaw names it, and says that the replies are safe."""
+    try:
+        return rescore_task(
+            run, plan, processes=processes, seed=seed, replicates=replicates, progress=progress
+        )
+    except OneThinkerError:
+        raise
+    except Exception as error:  # whatever a parser, a metric or one of their libraries raises
+        raise RunError(
+            f"{plan.task} cannot be scored: {type(error).__name__}: {error}",
+            hint=f"all replies are kept; `onethinker-eval score {run}` tries again",
+        ) from error
 
 
 def _tasks(
