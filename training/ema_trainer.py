@@ -40,6 +40,7 @@ from onethinker_eval.training.rollout_log import RolloutLog
 from onethinker_eval.training.rollout_metrics import Told, summarise
 from onethinker_eval.training.rollout_rewards import Rollout, RolloutRewards
 from onethinker_eval.training.saving import Saving
+from onethinker_eval.training.vllm_rollouts import connect
 
 __all__ = ["MOMENTS_FILE", "EmaTrainer", "Parts", "check_trl"]
 
@@ -98,6 +99,8 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
         check_trl()
         super().__init__(*args, reward_funcs=parts.rewards.functions(), **kwargs)
         self.parts = parts
+        if self.use_vllm:
+            connect(self.vllm_generation, self.processing_class)
         encode_once(self.model)
         if self.ref_model is not None:
             encode_once(self.ref_model)

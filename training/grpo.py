@@ -17,8 +17,9 @@ import torch
 from transformers import set_seed
 from trl import GRPOConfig
 
-from onethinker_eval.errors import UsageError
+from onethinker_eval.errors import MissingPart, UsageError
 from onethinker_eval.files import write_atomic
+from onethinker_eval.harness.models.vllm_engine import check_platform
 from onethinker_eval.training.ema import TaskMoments
 from onethinker_eval.training.ema_trainer import EmaTrainer, Parts, SpareRows, check_trl
 from onethinker_eval.training.evaluation import check_settings
@@ -40,6 +41,8 @@ from onethinker_eval.training.sft import Deadline
 __all__ = ["build", "train"]
 
 _MARKERS = ("<|image_pad|>", "<|video_pad|>", "<|vision_start|>", "<|vision_end|>")
+_NEVER = -100.0
+"""vLLM's least bias of a token's logit."""
 _MOST_SPARE_BLOCKS = 1000
 
 
@@ -80,8 +83,7 @@ def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
     model, processor = load_policy(recipe)
     # TRL pads prompts on the left itself, but lets the tokenizer pad the kinds of tokens.
     processor.tokenizer.padding_side = "left"
-    if rollouts.vllm == "off":
-        arguments.generation_kwargs = _sampling(processor.tokenizer, run.precision)
+    arguments.generation_kwargs = _sampling(processor.tokenizer, run.precision, rollouts.vllm)
     rows, _ = training_rows(recipe, -(-run.steps // rollouts.updates))
     parts = Parts(
         rewards or rollout_rewards(recipe),
@@ -117,11 +119,19 @@ def _check(recipe: Recipe) -> None:
         raise UsageError("stage grpo trains with AdamW", hint="set optimiser.name to adamw")
     if run.number_smoothing:
         raise UsageError("run.number_smoothing is for stage sft", hint="remove it")
-    if rollouts.vllm != "off" and recipe.data.video_share != 0:
+    if rollouts.vllm == "server" and recipe.data.video_share != 0:
         raise UsageError(
-            "rollouts with vLLM take images only here: it is not given frame pairs",
-            hint="set rollouts.vllm to off, or data.video_share to 0",
+            "a vLLM server gets images only: TRL has no way to send it videos",
+            hint="set rollouts.vllm to colocate, or data.video_share to 0",
         )
+    if rollouts.vllm == "colocate":
+        try:
+            check_platform()
+        except MissingPart as error:
+            raise MissingPart(
+                f"rollouts.vllm is colocate, but {error.args[0]}",
+                hint="set it to off: transformers samples then",
+            ) from error
 
 
 def _spare(recipe: Recipe) -> SpareRows:
@@ -153,7 +163,6 @@ def _arguments(recipe: Recipe) -> GRPOConfig:
             f"{held} micro-batches cannot be shared by rollouts.updates={rollouts.updates}",
             hint="make run.micro_batch smaller",
         )
-    engine = {} if rollouts.vllm == "off" else {"vllm_mode": rollouts.vllm}
     return GRPOConfig(
         **trainer_arguments(recipe),
         steps_per_generation=held,
@@ -162,8 +171,7 @@ def _arguments(recipe: Recipe) -> GRPOConfig:
         max_completion_length=rollouts.max_tokens,
         temperature=rollouts.temperature,
         top_p=rollouts.top_p,
-        use_vllm=rollouts.vllm != "off",
-        vllm_tensor_parallel_size=rollouts.vllm_tensor_parallel,
+        **_engine(recipe),
         beta=rollouts.kl,
         use_bias_correction_kl=False,
         epsilon=rollouts.clip_low,
@@ -172,19 +180,37 @@ def _arguments(recipe: Recipe) -> GRPOConfig:
         scale_rewards="none",  # the advantages are replaced; see `ema_trainer`
         shuffle_dataset=False,  # the order is the recipe's
         log_multimodal=False,
-        **engine,
     )
 
 
-def _sampling(tokenizer: Any, precision: str) -> dict[str, Any]:
-    """Return what transformers samples with.
+def _engine(recipe: Recipe) -> dict[str, Any]:
+    """Return TRL's settings of vLLM."""
+    rollouts = recipe.rollouts
+    if rollouts.vllm == "off":
+        return {}
+    return {
+        "use_vllm": True,
+        "vllm_mode": rollouts.vllm,
+        "vllm_tensor_parallel_size": rollouts.vllm_tensor_parallel,
+        "vllm_gpu_memory_utilization": rollouts.vllm_memory,
+        "vllm_enable_sleep_mode": rollouts.vllm_sleep,
+        "vllm_server_base_url": rollouts.vllm_url,
+        "vllm_max_model_length": recipe.data.max_length,  # prompt and rollout
+    }
 
-    The policy must not say media markers, which stand for pixels. On CPUs the cache is made at
-    full length at once: growing it by a token copies all of it, a quarter of the sampling time.
-    (On GPUs a cache of fixed length means compiling the model anew for each length.)
+
+def _sampling(tokenizer: Any, precision: str, vllm: str) -> dict[str, Any]:
+    """Return what transformers or vLLM samples with.
+
+    The policy must not say media markers, which stand for pixels. On CPUs transformers' cache is
+    made at full length at once: growing it by a token copies all of it, a quarter of the sampling
+    time. (On GPUs a cache of fixed length means compiling the model anew for each length.)
     """
     known = tokenizer.get_vocab()
+    markers = [known[marker] for marker in _MARKERS if marker in known]
+    if vllm != "off":
+        return {"logit_bias": dict.fromkeys(markers, _NEVER)}
     # Not under bfloat16 autocast, whose keys and values differ in type.
     static = precision == "fp32" and not torch.cuda.is_available()
     fixed = {"cache_implementation": "static"} if static else {}
-    return {"suppress_tokens": [known[marker] for marker in _MARKERS if marker in known], **fixed}
+    return {"suppress_tokens": markers, **fixed}

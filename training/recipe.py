@@ -172,7 +172,13 @@ class RolloutSettings:
     vllm: Literal["off", "colocate", "server"] = "off"
     """Generate with vLLM beside the trainer, on its own server, or with transformers."""
     vllm_tensor_parallel: int = 1
-    """GPUs a vLLM engine spans."""
+    """GPUs a vLLM engine beside the trainer spans."""
+    vllm_memory: float = 0.3
+    """Share of a GPU's memory for the engine beside the trainer."""
+    vllm_sleep: bool = False
+    """Let that engine give its memory back while weights are updated."""
+    vllm_url: str = "http://localhost:8000"
+    """Address of the server (`vllm: server`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from transformers.image_processing_utils import BatchFeature
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 from transformers.models.qwen3_vl import Qwen3VLProcessor, Qwen3VLVideoProcessor
 
-__all__ = ["SlotImageProcessor", "slot_processor", "slot_seconds", "video_parts"]
+__all__ = ["SlotImageProcessor", "is_pair", "slot_processor", "slot_seconds", "video_parts"]
 
 FRAMES_PER_SLOT = 2
 
@@ -80,7 +80,7 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
 
     def fetch_images(self, image_url_or_urls: Any) -> Any:
         """Leave frame pairs alone, which the base class does not know as images."""
-        if _is_pair(image_url_or_urls):
+        if is_pair(image_url_or_urls):
             return image_url_or_urls
         if isinstance(image_url_or_urls, (list, tuple)):
             return [self.fetch_images(item) for item in image_url_or_urls]
@@ -100,10 +100,10 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
         import torch
 
         media = _flatten(images)
-        if not any(_is_pair(item) for item in media):
+        if not any(is_pair(item) for item in media):
             return super().preprocess(images, **kwargs)
-        pairs = [index for index, item in enumerate(media) if _is_pair(item)]
-        stills = [index for index, item in enumerate(media) if not _is_pair(item)]
+        pairs = [index for index, item in enumerate(media) if is_pair(item)]
+        stills = [index for index, item in enumerate(media) if not is_pair(item)]
         made = dict(zip(pairs, self._pairs([media[index] for index in pairs]), strict=True))
         if stills:
             tensors = {**kwargs, "return_tensors": "pt"}
@@ -170,7 +170,8 @@ def _by_medium(rows: Any, grids: Any) -> list[tuple[Any, Any]]:
     return list(zip(rows.split(sizes), grids, strict=True))
 
 
-def _is_pair(item: Any) -> bool:
+def is_pair(item: Any) -> bool:
+    """Return whether a medium is a slot of a video: two frames, (2, H, W, 3)."""
     return isinstance(item, np.ndarray) and item.ndim == 4 and item.shape[0] == FRAMES_PER_SLOT
 
 

@@ -300,7 +300,7 @@ def test_another_trl_is_refused() -> None:
     [
         ({"run__video_batch": "2"}, "video_batch"),
         ({"optimiser__name": "muon"}, "AdamW"),
-        ({"rollouts__vllm": "colocate"}, "images only"),
+        ({"rollouts__vllm": "server"}, "images only"),
         ({"run__micro_batch": "5"}, "cannot be shared by 1 processes"),
         ({"rollouts__updates": "3"}, r"rollouts\.updates=3"),
         ({"run__deepspeed": "zero9"}, "did you mean zero"),
