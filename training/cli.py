@@ -5,6 +5,8 @@ Only what `--help` and `--dry-run` need is imported at load time.
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from onethinker_eval.errors import OneThinkerError, UsageError
-from onethinker_eval.training.recipe import Recipe, load, shipped
+from onethinker_eval.training.recipe import load, shipped
 
 __all__ = ["app", "main", "overrides"]
 
@@ -47,14 +49,7 @@ def sft(
     no_resume: _Fresh = False,
 ) -> None:
     """Fine-tune on given replies: the cold start."""
-    made = _load("sft", recipe, changes)
-    if dry_run:
-        return _explain(made)
-    _need("trl")
-    from onethinker_eval.training.sft import train
-
-    print(f"trained model: {train(made, resume=not no_resume)}")
-    return None
+    _train("sft", recipe, changes, dry_run=dry_run, resume=not no_resume)
 
 
 @app.command()
@@ -65,14 +60,7 @@ def grpo(
     no_resume: _Fresh = False,
 ) -> None:
     """Learn from rewards: EMA-GRPO, GRPO or Dr.GRPO, as the recipe says."""
-    made = _load("grpo", recipe, changes)
-    if dry_run:
-        return _explain(made)
-    _need("trl")
-    from onethinker_eval.training.grpo import train
-
-    print(f"trained model: {train(made, resume=not no_resume)}")
-    return None
+    _train("grpo", recipe, changes, dry_run=dry_run, resume=not no_resume)
 
 
 @app.command()
@@ -237,30 +225,32 @@ def overrides(changes: Sequence[str]) -> Mapping[str, str]:
     return made
 
 
-def _load(stage: str, name: str, changes: Sequence[str] | None) -> Recipe:
+def _train(
+    stage: str, name: str, changes: Sequence[str] | None, *, dry_run: bool, resume: bool
+) -> None:
+    """Train, or explain, the recipe `name` by the module of its `stage`."""
     made = load(name, overrides(changes or []))
     if made.stage != stage:
         raise UsageError(
             f"{name} is a recipe of stage {made.stage}", hint=f"{PROGRAM} {made.stage} {name}"
         )
-    return made
+    if dry_run:
+        from onethinker_eval.training.dry_run import explain
+
+        print(explain(made))
+        return
+    _need("trl")
+    trainer = importlib.import_module(f"onethinker_eval.training.{stage}")
+    print(f"trained model: {trainer.train(made, resume=resume)}")
 
 
 def _need(package: str) -> None:
-    import importlib.util
-
     from onethinker_eval.errors import MissingPart
 
     if importlib.util.find_spec(package) is None:
         raise MissingPart(
             f"training needs the package {package}", hint="pip install 'onethinker-eval[train]'"
         )
-
-
-def _explain(recipe: Recipe) -> None:
-    from onethinker_eval.training.dry_run import explain
-
-    print(explain(recipe))
 
 
 # Typer publishes only a subclass of the parser's error.

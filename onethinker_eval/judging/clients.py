@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
+from onethinker_eval.judging.completion import Completion, read_completion
 from onethinker_eval.judging.http import CallError, Endpoint
 from onethinker_eval.judging.prompts import JudgePrompt
 
-__all__ = ["MAX_TEXT_CHARS", "ChatClient", "Completion", "RewardClient", "reward_text"]
+__all__ = ["MAX_TEXT_CHARS", "ChatClient", "RewardClient", "reward_text"]
 
 MAX_TEXT_CHARS = 20_000
 """A longer answer of a judge is no verdict."""
 
 _SWITCH, _END = "<|reward|>", "[UNUSED_TOKEN_130]"
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """A judge's words, and the tokens they cost where the server tells."""
-
-    text: str
-    tokens_in: int | None = None
-    tokens_out: int | None = None
 
 
 class ChatClient:
@@ -43,23 +35,12 @@ class ChatClient:
             "max_tokens": prompt.max_tokens,
         }
         value = self._endpoint.post("chat/completions", body)
-        try:
-            text = value["choices"][0]["message"]["content"]
-        except (KeyError, IndexError, TypeError) as error:
-            raise CallError("rubbish", "a reply without choices[0].message.content") from error
-        if not isinstance(text, str) or not text.strip():
+        made = read_completion(value)
+        if not made.text.strip():
             raise CallError("rubbish", "an empty reply")
-        if len(text) > MAX_TEXT_CHARS:
-            raise CallError("rubbish", f"a reply of {len(text)} characters")
-        usage = value.get("usage")
-        usage = usage if isinstance(usage, Mapping) else {}
-        return Completion(
-            text.strip(), _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens"))
-        )
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
+        if len(made.text) > MAX_TEXT_CHARS:
+            raise CallError("rubbish", f"a reply of {len(made.text)} characters")
+        return replace(made, text=made.text.strip())
 
 
 def reward_text(prompt: str, reference: str, candidate: str) -> str:

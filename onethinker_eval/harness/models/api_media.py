@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from onethinker_eval.errors import DataError
-from onethinker_eval.harness.models.media_ahead import Shown
+from onethinker_eval.media.shown import Shown
 
 if TYPE_CHECKING:
     import numpy as np

@@ -21,15 +21,15 @@ from onethinker_eval.harness.models.api_settings import ApiSettings
 from onethinker_eval.harness.models.keep_busy import BUSY_ARGUMENTS, BusyModel
 from onethinker_eval.harness.models.media_ahead import Shown
 from onethinker_eval.harness.models.questions import RULE_KEYS, generation_of
+from onethinker_eval.judging.completion import read_completion
 from onethinker_eval.judging.http import CallError, Endpoint
 
-__all__ = ["OneThinkerApi", "read_completion", "request_fields"]
+__all__ = ["OneThinkerApi", "request_fields"]
 
 _MOST_FAILURES = 16
 """So many failures in a row end the run: the server is gone, or was never there."""
 _TRIES = 3
 """How often a reply that is none is asked for again."""
-_THINKING = ("reasoning_content", "reasoning")
 _OTHERS = ("num_concurrent", "system_prompt", *BUSY_ARGUMENTS, *RULE_KEYS)
 
 
@@ -96,13 +96,14 @@ class OneThinkerApi(BusyModel):
     def _reply(self, body: Mapping[str, Any]) -> GenerationResult:
         for attempt in range(_TRIES):
             try:
-                result = read_completion(self._endpoint.post("chat/completions", body))
+                made = read_completion(self._endpoint.post("chat/completions", body))
             except CallError as error:
                 if error.kind == "rubbish" and attempt + 1 < _TRIES:
                     continue
                 raise self._counted(error) from error
             self._failures = 0
-            return result
+            counts = TokenCounts(input_tokens=made.tokens_in, output_tokens=made.tokens_out)
+            return GenerationResult(text=made.whole, token_counts=counts)
         raise AssertionError("the last try returns or raises")
 
     def _counted(self, error: CallError) -> CallError:
@@ -146,39 +147,6 @@ def request_fields(generation: Mapping[str, Any], settings: ApiSettings) -> dict
     if settings.seed is not None:
         found["seed"] = settings.seed
     return found
-
-
-def read_completion(value: Any) -> GenerationResult:
-    """Return the reply and the token counts in a server's chat completion.
-
-    Thinking that the server split off is put back in front. Raises `CallError` (`rubbish`) for a
-    value without text. An empty text is a reply.
-    """
-    try:
-        choice = value["choices"][0]
-        message = choice["message"]
-        text = message["content"]
-        thinking = next((message[key] for key in _THINKING if message.get(key)), "")
-    except (KeyError, IndexError, TypeError, AttributeError) as error:
-        raise CallError("rubbish", "a reply without choices[0].message.content") from error
-    if text is None and thinking:
-        text = ""
-    if not isinstance(text, str) or not isinstance(thinking, str):
-        reason = choice.get("finish_reason") if isinstance(choice, Mapping) else None
-        raise CallError("rubbish", f"a reply without text (finish_reason {str(reason)[:40]!r})")
-    if thinking and "</think>" not in text:
-        text = f"<think>{thinking}</think>{text}"
-    usage = value.get("usage")
-    usage = usage if isinstance(usage, Mapping) else {}
-    counts = TokenCounts(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-    )
-    return GenerationResult(text=text, token_counts=counts)
-
-
-def _count(value: Any) -> int | None:
-    return value if type(value) is int and value >= 0 else None
 
 
 class _Callers:
