@@ -22,7 +22,14 @@ from typing import Any
 
 from onethinker_eval.paths import cache_dir
 
-__all__ = ["distributed_rank", "join_ranks", "prepare", "silence_lmms_eval", "world_size"]
+__all__ = [
+    "distributed_rank",
+    "join_ranks",
+    "lone_launch",
+    "prepare",
+    "silence_lmms_eval",
+    "world_size",
+]
 
 _QUIET = {
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -143,6 +150,21 @@ def join_ranks(device: str | None = None) -> None:
         # No device is set here: a vLLM engine chooses its own, in a process of its own.
         backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
         distributed.init_process_group(backend, timeout=_PATIENCE)
+
+
+def lone_launch() -> str:
+    """Return a line if a launcher that was to start several processes has started one alone.
+
+    `accelerate launch --num_processes 2` does without `--multi_gpu` (or its like): it names the
+    port that processes meet at, and starts one process that is told neither rank nor number.
+    """
+    several = "ACCELERATE_MIXED_PRECISION" in os.environ and "MASTER_PORT" in os.environ
+    if not several or "WORLD_SIZE" in os.environ:
+        return ""
+    return (
+        "accelerate has started one process alone, and it does all the work; several are started "
+        "by `accelerate launch --multi_gpu --num_processes N`, without a GPU too, or by torchrun"
+    )
 
 
 def world_size() -> int:

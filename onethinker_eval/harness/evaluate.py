@@ -88,6 +88,7 @@ def _evaluate(settings: Settings, progress: ProgressCallback | None) -> RunResul
     works = [load_work(task, settings, data) for task in tasks]
     ticker = Ticker(progress, {w.task.id: len(w.records) + len(w.unreadable) for w in works})
     with RunFolder(settings, rank=rank, world=world) as folder:
+        ticker.say("data", environment.lone_launch())
         ticker.say("model", "reading the weights")
         weights = weights_fingerprint(settings.model, settings.model_args)
         decisive = identity_of_run(settings, works, weights)

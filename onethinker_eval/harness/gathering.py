@@ -47,12 +47,13 @@ def parts_of(task: str, total: int, batch: int) -> list[Part]:
 def legs(parts: Sequence[Part], world: int = 1) -> Iterator[list[Part]]:
     """Group stretches, in their order, into what is built at once: at most `SLICE` a process.
 
-    The first leg is smaller, so that the engine can begin.
+    The first leg of one process is smaller, so that the engine can begin; several would have to
+    wait for each other at its end.
 
     >>> [[task for task, *_ in leg] for leg in legs([(t, 0, 1500, True) for t in "abc"])]
     [['a'], ['b', 'c']]
     """
-    most, held = _FIRST_LEG, 0
+    most, held = _FIRST_LEG if world == 1 else SLICE * world, 0
     leg: list[Part] = []
     for part in parts:
         if leg and (held + part[2] > most or len(leg) >= _MOST_TASKS):

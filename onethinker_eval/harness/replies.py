@@ -103,15 +103,18 @@ class TaskJournal:
         rank: int = 0,
         world: int = 1,
         index: ReplyIndex | None = None,
+        later: bool = False,
     ) -> None:
         """Use the journal of `task` in the run `folder`, writing this rank's part.
 
-        `index` is what is known of the journal already; it is kept up to date.
+        `index` is what is known of the journal already; it is kept up to date. A file that is
+        not there is made with the first line if `later`, else at once.
         """
         name = f"{task}.jsonl" if world == 1 else f"{task}.rank{rank}.jsonl"
         self.task = task
         self._journal = Journal(folder / "replies" / name)
         self._index = index or ReplyIndex(folder, task)
+        self._later = later
 
     @property
     def finished(self) -> Container[str]:
@@ -126,7 +129,9 @@ class TaskJournal:
     def __enter__(self) -> TaskJournal:
         # Opening cuts a torn last line off, with a warning; reading then finds whole lines, but
         # for the parts of ranks that are writing at this moment: theirs is no business of ours.
-        self._journal.__enter__()
+        self._later = self._later and not self._journal.path.exists()
+        if not self._later:
+            self._journal.__enter__()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             self._index.refresh()
@@ -157,6 +162,9 @@ class TaskJournal:
         """Force `lines` to disk together; raises `RunError` when that fails."""
         if not lines:
             return
+        if self._later:
+            self._journal.__enter__()
+            self._later = False
         self._journal.append(*lines)
         path = self._journal.path
         self._index.add(path, lines, path.stat().st_size)

@@ -96,10 +96,15 @@ class RunFolder:
             content = orjson.dumps({"places": list(places), "ids": names})
             write_atomic(self.path / "shard" / f"{task}.json", content)
 
-    def journal(self, task: str) -> TaskJournal:
-        """Return the reply journal of `task`, to be opened with `with`."""
+    def journal(self, task: str, *, later: bool = False) -> TaskJournal:
+        """Return the reply journal of `task`, to be opened with `with`; see there for `later`."""
         return TaskJournal(
-            self.path, task, rank=self._rank, world=self._world, index=self.index(task)
+            self.path,
+            task,
+            rank=self._rank,
+            world=self._world,
+            index=self.index(task),
+            later=later,
         )
 
     def index(self, task: str) -> ReplyIndex:

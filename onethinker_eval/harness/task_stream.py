@@ -85,7 +85,7 @@ class TaskStream:
     def _run(self, task: str) -> TaskRun:
         if task not in self._open:
             settings = self._settings
-            journal = self._folder.journal(task)
+            journal = self._folder.journal(task, later=True)
             self._open[task] = TaskRun(
                 records=self._works[task].records,
                 journal=journal.__enter__(),

@@ -171,9 +171,10 @@ def measure_tasks(bench: Bench, options: argparse.Namespace) -> None:
         name: {"test": [{**doc, "task": name} for doc in bench.documents[part]]}
         for name, part in slices.items()
     }
-    idle = Slots(bench.rule, num_concurrent=options.slots)
+    rule = {**bench.rule, "rule": "fps"}  # the tasks' own would differ
+    idle = Slots(rule, num_concurrent=options.slots)
     idle.needs_pixels = False
-    ours = Slots(bench.rule, num_concurrent=options.slots, decode_threads=2)
+    ours = Slots(rule, num_concurrent=options.slots, decode_threads=2)
     for model in (idle, ours):
         model.task_dict.update(documents)
     print(f"{len(names)} tasks of {each} clips, {options.slots} slots")

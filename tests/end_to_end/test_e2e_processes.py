@@ -70,12 +70,15 @@ def test_the_real_model_killed_under_the_whole_command_line(
     assert results["killed"] == results["whole"]
 
 
-def shared(suite: Path, output: Path, world: int, *more: str) -> list[str]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+        return int(probe.getsockname()[1])
+
+
+def shared(suite: Path, output: Path, world: int, *more: str) -> list[str]:
     launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(world)]
-    launcher += ["--master-port", str(port), "-m"]
+    launcher += ["--master-port", str(free_port()), "-m"]
     return [*launcher, *command(suite, output, "--model", "baseline", *more)]
 
 
@@ -121,6 +124,23 @@ def test_two_processes_share_a_run(small_suite: Path, tmp_path: Path, alone: Pat
     ]
     assert finished(tmp_path / "shared") == RECORDS
     same_results(tmp_path / "shared", alone)
+
+
+def test_accelerate_starts_two_processes_without_a_gpu(
+    small_suite: Path, tmp_path: Path, alone: Path
+) -> None:
+    for name, flags in (("two", ["--multi_gpu"]), ("lone", ["--cpu"])):
+        output = tmp_path / name
+        launcher = [sys.executable, "-m", "accelerate.commands.launch", *flags]
+        launcher += ["--num_processes", "2", "--main_process_port", str(free_port()), "-m"]
+        run = [*launcher, *command(small_suite, output, "--model", "baseline")]
+        run = [word for word in run if word not in {"--", "--quiet"}]
+        done = subprocess.run(run, env=environment(tmp_path), capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr[-3000:]
+        parts = list(folder(output).glob("replies/*.rank*.jsonl"))
+        assert len(parts) == (4 if name == "two" else 0)
+        assert ("accelerate has started one process alone" in done.stderr) == (name == "lone")
+        same_results(output, alone)
 
 
 @pytest.mark.parametrize("world", [1, 3])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from onethinker_eval.errors import UsageError
+from onethinker_eval.harness import environment
 from onethinker_eval.harness.settings import Settings, parse_arguments, redact, without_secrets
 
 
@@ -72,3 +73,17 @@ def test_harmless_keys_are_no_secrets() -> None:
         "tokenizer": "x",
         "keyframes": "2",
     }
+
+
+def test_a_launcher_that_started_one_process_of_several_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("WORLD_SIZE", "MASTER_PORT", "ACCELERATE_MIXED_PRECISION"):
+        monkeypatch.delenv(name, raising=False)
+    assert environment.lone_launch() == ""
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    assert environment.lone_launch() == "", "a script of a cluster may set it"
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "no")
+    assert "accelerate launch --multi_gpu" in environment.lone_launch()
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert environment.lone_launch() == ""

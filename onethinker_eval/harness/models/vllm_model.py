@@ -80,7 +80,8 @@ class OneThinkerVllm(BusyModel):
         self._cap, self._seed = max_new_tokens, int(options.get("seed", 0))
         self._penalty = _repetition_penalty(pretrained)
         _keep_to_own_gpus(options)
-        self.begin_early()
+        if int(common["decode_workers"]):  # threads at work do not bear a fork
+            self.begin_early()
         self.engine = VllmEngine({**_defaults(pretrained), **options, "model": pretrained})
 
     def begin(self, request: Instance, media: Shown) -> Future[GenerationResult]:
