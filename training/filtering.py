@@ -58,7 +58,13 @@ def assemble(
     chosen = [batch for batch in chosen if len(batch["prompt_ids"])]
     prompt = max(batch["prompt_ids"].shape[1] for batch in chosen)
     reply = max(batch["completion_ids"].shape[1] for batch in chosen)
-    padded = [_pad(batch, prompt, reply, pad_token) for batch in chosen]
+    # A correction of whole sequences has one column, whatever the length of the replies.
+    narrow = {
+        name
+        for name in _RIGHT
+        if all(name in batch and batch[name].shape[1] == 1 for batch in chosen)
+    }
+    padded = [_pad(batch, prompt, reply, pad_token, narrow) for batch in chosen]
     joined: dict[str, Any] = {}
     for name, first in padded[0].items():
         values = [batch[name] for batch in padded]
@@ -87,16 +93,16 @@ def _rows(batch: dict[str, Any], rows: list[int], masked: int) -> dict[str, Any]
     return picked
 
 
-def _pad(batch: dict[str, Any], prompt: int, reply: int, pad_token: int) -> dict[str, Any]:
+def _pad(
+    batch: dict[str, Any], prompt: int, reply: int, pad_token: int, narrow: set[str]
+) -> dict[str, Any]:
     left = prompt - batch["prompt_ids"].shape[1]
-    width = batch["completion_ids"].shape[1]
-    right = reply - width
+    right = reply - batch["completion_ids"].shape[1]
     made = dict(batch)
     for names, room in ((_LEFT, (left, 0)), (_RIGHT, (0, right)), (_BOTH, (left, right))):
         for name in names:
             value = made.get(name)
-            # A correction of whole sequences has one column, whatever the length.
-            if value is None or (names is _RIGHT and value.shape[1] != width):
+            if value is None or name in narrow:
                 continue
             filler = pad_token if name.endswith("n_ids") or name == "prompt_ids" else 0
             made[name] = torch.nn.functional.pad(value, room, value=filler)

@@ -19,6 +19,7 @@ pytest.importorskip("trl")
 from onethinker_eval.errors import MissingPart, RunError, UsageError  # noqa: E402
 from onethinker_eval.training import ema_trainer, grpo, recipe  # noqa: E402
 from onethinker_eval.training.ema_trainer import MOMENTS_FILE, EmaTrainer, check_trl  # noqa: E402
+from onethinker_eval.training.filtering import assemble  # noqa: E402
 from onethinker_eval.training.recipe import Recipe  # noqa: E402
 from onethinker_eval.training.rewards import Reward  # noqa: E402
 from onethinker_eval.training.rollout_rewards import RolloutRewards  # noqa: E402
@@ -287,6 +288,28 @@ def test_rollouts_are_a_run_folder_that_the_report_opens(tmp_path: Path) -> None
     metrics = (folder / "metrics.csv").read_text()
     for path in files:
         assert f"{path.stem},train,paper," in metrics
+
+
+@pytest.mark.parametrize("columns", ["tokens", "sequences"])
+def test_rounds_with_vllms_corrections_are_put_together(columns: str) -> None:
+    def batch(width: int) -> dict[str, Any]:
+        replies = torch.full((2, width), 7)
+        per = width if columns == "tokens" else 1
+        return {
+            "prompt_ids": torch.tensor([[1, 2], [1, 2]]),
+            "prompt_mask": torch.ones(2, 2, dtype=torch.long),
+            "completion_ids": replies,
+            "completion_mask": torch.ones_like(replies),
+            "sampling_per_token_logps": torch.full((2, width), -1.0),
+            "importance_sampling_ratio": torch.full((2, per), 0.5),
+        }
+
+    made = assemble([(batch(1), [0, 1], []), (batch(3), [1], [0])], pad_token=0)
+    assert made["completion_ids"].tolist() == [[7, 0, 0], [7, 0, 0], [7] * 3, [7] * 3]
+    assert made["completion_mask"].sum(dim=1).tolist() == [1, 1, 3, 0]
+    padded = [[0.5, 0, 0]] * 2 + [[0.5] * 3] * 2
+    expected = padded if columns == "tokens" else [[0.5]] * 4
+    assert made["importance_sampling_ratio"].tolist() == expected
 
 
 def test_another_trl_is_refused() -> None:
