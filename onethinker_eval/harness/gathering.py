@@ -8,6 +8,7 @@ that few are held at once; while a leg is built the engine works on what it has.
 
 from __future__ import annotations
 
+import gc
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -129,8 +130,18 @@ class Gatherer(lmms):  # type: ignore[misc]  # lmms-eval carries no types
                 problems |= (
                     {group[0]: error} if len(group) == 1 else self._alone(group, settings, manager)
                 )
+            if sum(part[2] for part in group) > _FIRST_LEG:
+                gc.collect()  # lmms-eval's tasks are in cycles, and would keep all requests
             for part in group:
-                yield part, problems.get(part) or self._requests.pop(part[0], [])
+                yield part, problems.get(part) or self._take(part[0])
+
+    def _take(self, task: str) -> list[Instance]:
+        """Return the requests of `task` without what lmms-eval noted of our empty replies."""
+        requests = self._requests.pop(task, [])
+        for request in requests:
+            request.resps, request.token_counts = [], []
+            request.filtered_resps, request.raw_filtered_resps = {}, {}
+        return requests
 
     def _alone(
         self, group: Sequence[Part], settings: Settings, manager: Any

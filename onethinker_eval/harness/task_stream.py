@@ -80,7 +80,9 @@ class TaskStream:
             if isinstance(requests, Exception):
                 self._problems.append((part[0], requests))
                 requests = []
-            yield Stretch(self._run(part[0]), requests, last=part[3])
+            ready = [Stretch(self._run(part[0]), requests, last=part[3])]
+            del requests  # whoever takes them lets them go, long before the next ones are built
+            yield ready.pop()
 
     def _run(self, task: str) -> TaskRun:
         if task not in self._open:

@@ -144,3 +144,43 @@ def test_the_engine_s_time_and_idleness_are_told() -> None:
 def test_senseless_bounds_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         Engine(**options)
+
+
+def test_what_comes_first_is_decoded_before_the_engine_takes_any() -> None:
+    from onethinker_eval.harness.upcoming import coming_up
+
+    decoded: list[int] = []
+    four = threading.Event()
+
+    def decode(number: int) -> Shown:
+        decoded.append(number)
+        if len(decoded) == 4:
+            four.set()
+        return PICTURE
+
+    model = Engine(decode, num_concurrent=4)
+    model.begin_early()
+    assert not decoded, "nothing is known to come"
+    first = requests(9)
+    with coming_up({"task": {"test": "documents"}}, first):
+        model.begin_early()
+    assert model.task_dict == {"task": {"test": "documents"}}
+    assert four.wait(20)
+    assert not model.asked
+    assert texts(model.generate_until(first)) == [f"reply {n}" for n in range(9)]
+    assert sorted(decoded) == list(range(9)), "each once"
+
+
+def test_two_tasks_at_the_engine_share_its_time() -> None:
+    costs.meter().clear()
+    both = [
+        SimpleNamespace(args=("", {}, number, f"task {number % 2}", "test")) for number in range(8)
+    ]
+    with costs.meter().running():
+        Engine(num_concurrent=8).generate_until(both)
+        costs.meter().charge("task 0")
+    found = costs.meter().snapshot()
+    shares = [found[f"task {n}"].engine_s for n in (0, 1)]
+    assert all(share > 0 for share in shares)
+    whole = sum(shares) + sum(cost.idle_s for cost in found.values())
+    assert whole <= found["task 0"].wall_s + 0.01

@@ -159,3 +159,20 @@ def test_records_reach_lmms_eval_unchanged(tmp_path: Path, monkeypatch: pytest.M
     assert write_data_file(task, records).read_text().count("\n") == 3
     with prepared({task.id: tmp_path / "given"}):
         assert data_file(task.id) == tmp_path / "given"
+
+
+def test_a_journal_may_be_made_with_its_first_line(tmp_path: Path) -> None:
+    path = tmp_path / "replies" / "t.jsonl"
+    with TaskJournal(tmp_path, "t", later=True) as journal:
+        assert "1" not in journal.finished
+        journal.append([])
+        assert not path.exists()
+        journal.append([OK.line("k", record("1"))])
+        assert "1" in journal.finished
+    path.write_bytes(path.read_bytes() + b'{"torn')
+    with (
+        pytest.warns(UserWarning, match="cut off"),
+        TaskJournal(tmp_path, "t", later=True) as journal,
+    ):
+        journal.append([OK.line("k", record("2"))])
+    assert [line["id"] for line in merged_lines(tmp_path, "t")] == ["1", "2"]
