@@ -25,7 +25,7 @@ from onethinker_eval.training.lessons import Lesson
 from onethinker_eval.training.media_facts import MediumFacts, Progress, inspect
 from onethinker_eval.training.mixture import Source, arrange
 from onethinker_eval.training.recipe import Recipe, SourceSettings
-from onethinker_eval.training.samples import Clip, Sample, demo_scenes
+from onethinker_eval.training.samples import Clip, Sample, source_scenes
 
 __all__ = ["DataReport", "FileReport", "SourceReport", "check_data"]
 
@@ -130,15 +130,7 @@ def check_data(
 def _demo(
     settings: SourceSettings, rule: FrameRule, seed: int
 ) -> list[tuple[SourceReport, Source]]:
-    scenes = demo_scenes(
-        settings.families,
-        rule,
-        size=settings.size,
-        weight=settings.weight,
-        weights=settings.weights,
-        seed=seed,
-        asks=settings.asks,
-    )
+    scenes = source_scenes(settings, rule, seed=seed)
     made = []
     for scene in scenes:
         about = scene.source

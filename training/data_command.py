@@ -199,7 +199,7 @@ def _scenes(recipe: Recipe, count: int) -> tuple[list[Item], dict[Medium, list[N
     import dataclasses
 
     from onethinker_eval.media.frames import FrameRule
-    from onethinker_eval.training.samples import demo_scenes
+    from onethinker_eval.training.samples import source_scenes
 
     items: list[Item] = []
     pixels: dict[Medium, list[NDArray[np.uint8]]] = {}
@@ -207,9 +207,8 @@ def _scenes(recipe: Recipe, count: int) -> tuple[list[Item], dict[Medium, list[N
     for settings in recipe.data.sources:
         if settings.kind != "demo":
             continue
-        size = min(count, settings.size)
-        for source in demo_scenes(settings.families, everything, size=size, seed=recipe.data.seed):
-            for number in range(size):
+        for source in source_scenes(settings, everything, seed=recipe.data.seed, size=count):
+            for number in range(source.source.size):
                 for sample in source.samples(number):
                     media = []
                     if sample.clip is not None:

@@ -71,6 +71,8 @@ class SourceSettings:
     """The JSON or JSONL file of kind `json`."""
     families: tuple[str, ...] = ()
     """Families of kind `demo`; empty takes all ten."""
+    benchmarks: tuple[str, ...] = ()
+    """Benchmarks of those families that kind `demo` imitates; empty takes all."""
     weight: float = 1.0
     """How often to draw from this source, relative to the others of its modality."""
     weights: Mapping[str, float] = field(default_factory=dict)

@@ -16,7 +16,7 @@ from onethinker_eval.training.json_samples import frame_rule, json_samples
 from onethinker_eval.training.lengths import LengthLimit, TooLong, length_limit
 from onethinker_eval.training.mixture import Order, arrange
 from onethinker_eval.training.recipe import DataSettings, Recipe
-from onethinker_eval.training.samples import Sample, SampleSource, demo_scenes, row
+from onethinker_eval.training.samples import Sample, SampleSource, row, source_scenes
 
 __all__ = ["SampleRows", "make_sources", "training_rows"]
 
@@ -90,16 +90,7 @@ def make_sources(data: DataSettings, stage: str) -> list[SampleSource]:
         if item.kind == "json":
             sources += json_samples(item, Path(data.root), rule, thinking=stage == "sft")
             continue
-        sources += demo_scenes(
-            item.families,
-            rule,
-            size=item.size,
-            weight=item.weight,
-            weights=item.weights,
-            seed=data.seed,
-            asks=item.asks,
-            objects=item.objects,
-        )
+        sources += source_scenes(item, rule, seed=data.seed)
     return sources
 
 

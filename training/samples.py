@@ -25,8 +25,9 @@ from onethinker_eval.media.frames import FrameRule, sample_indices
 from onethinker_eval.prompts import Profile, text_of
 from onethinker_eval.records import Record
 from onethinker_eval.training.mixture import Source
+from onethinker_eval.training.recipe import SourceSettings
 
-__all__ = ["Clip", "DemoScenes", "Sample", "SampleSource", "demo_scenes", "row"]
+__all__ = ["Clip", "DemoScenes", "Sample", "SampleSource", "demo_scenes", "row", "source_scenes"]
 
 _SCENES_KEPT = 8
 _SCENES_MEASURED = 4
@@ -150,17 +151,25 @@ def demo_scenes(
     seed: int = 0,
     asks: int | None = None,
     objects: Sequence[int] = (),
+    benchmarks: Sequence[str] = (),
 ) -> list[DemoScenes]:
     """Return a source for each demo twin of `families` (empty: all ten).
 
-    A family's weight (`weight` times its entry in `weights`) is shared by its twins. Raises
-    `UsageError` for a family that does not exist.
+    With `benchmarks` only the twins of these are taken. A family's weight (`weight` times its
+    entry in `weights`) is shared by its twins. Raises `UsageError` for a family that does not
+    exist, or a benchmark that none of the families has.
     """
     known = sorted({twin.family for twin in TWINS})
     for name in (*families, *(weights or {})):
         if name not in known:
             raise unknown_name("family", name, known)
     chosen = [twin for twin in TWINS if not families or twin.family in families]
+    named = sorted({name for twin in chosen for name in twin.benchmarks})
+    for name in benchmarks:
+        if name not in named:
+            raise unknown_name("benchmark", name, named)
+    if benchmarks:
+        chosen = [twin for twin in chosen if not set(benchmarks).isdisjoint(twin.benchmarks)]
     counts = {family: sum(twin.family == family for twin in chosen) for family in known}
     return [
         DemoScenes(
@@ -174,6 +183,23 @@ def demo_scenes(
         )
         for twin in chosen
     ]
+
+
+def source_scenes(
+    settings: SourceSettings, rule: FrameRule, *, seed: int, size: int | None = None
+) -> list[DemoScenes]:
+    """Return the sources that a recipe's source of kind `demo` asks for, at most `size` scenes."""
+    return demo_scenes(
+        settings.families,
+        rule,
+        size=settings.size if size is None else min(size, settings.size),
+        weight=settings.weight,
+        weights=settings.weights,
+        seed=seed,
+        asks=settings.asks,
+        objects=settings.objects,
+        benchmarks=settings.benchmarks,
+    )
 
 
 def _pixels(picture: Drawable, rule: FrameRule) -> NDArray[np.uint8] | Clip:

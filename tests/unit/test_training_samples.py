@@ -78,6 +78,16 @@ def test_weights_are_shared_by_the_twins_of_a_family() -> None:
         demo_scenes(["traking"], RULE, size=10)
 
 
+def test_a_lesson_may_be_of_single_benchmarks() -> None:
+    made = demo_scenes(["image_qa"], RULE, size=10, benchmarks=["ai2d", "scienceqa"])
+    assert {source.source.name.split("/")[0] for source in made} == {"ai2d", "scienceqa"}
+    assert sum(source.source.weight for source in made) == pytest.approx(1.0)
+    with pytest.raises(UsageError, match="did you mean ai2d"):
+        demo_scenes(["image_qa"], RULE, size=10, benchmarks=["ai2"])
+    with pytest.raises(UsageError, match="unknown benchmark 'charades'"):
+        demo_scenes(["image_qa"], RULE, size=10, benchmarks=["charades"])
+
+
 def test_no_scene_shows_what_the_evaluation_shows() -> None:
     """Circles with a radius and cards with two numbers are few: by chance some would come again."""
     rule = FrameRule(fps=2.0, max_frames=4)
