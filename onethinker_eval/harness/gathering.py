@@ -8,7 +8,6 @@ that few are held at once; while a leg is built the engine works on what it has.
 
 from __future__ import annotations
 
-import gc
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -130,8 +129,6 @@ class Gatherer(lmms):  # type: ignore[misc]  # lmms-eval carries no types
                 problems |= (
                     {group[0]: error} if len(group) == 1 else self._alone(group, settings, manager)
                 )
-            if sum(part[2] for part in group) > _FIRST_LEG:
-                gc.collect()  # lmms-eval's tasks are in cycles, and would keep all requests
             for part in group:
                 yield part, problems.get(part) or self._take(part[0])
 
@@ -141,6 +138,11 @@ class Gatherer(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         for request in requests:
             request.resps, request.token_counts = [], []
             request.filtered_resps, request.raw_filtered_resps = {}, {}
+        for value in requests[0].args if requests else ():
+            # A request names a method of lmms-eval's task, which would keep all its requests.
+            task_object = getattr(value, "__self__", None)
+            if hasattr(task_object, "_instances"):
+                task_object._instances = []
         return requests
 
     def _alone(
