@@ -140,8 +140,8 @@ class Gatherer(lmms):  # type: ignore[misc]  # lmms-eval carries no types
             request.filtered_resps, request.raw_filtered_resps = {}, {}
         for value in requests[0].args if requests else ():
             # A request names a method of lmms-eval's task, which would keep all its requests.
-            task_object = getattr(value, "__self__", None)
-            if hasattr(task_object, "_instances"):
+            task_object: Any = getattr(value, "__self__", None)
+            if task_object is not None and hasattr(task_object, "_instances"):
                 task_object._instances = []
         return requests
 
