@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
@@ -17,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from onethinker_eval.answers import wrap
+from onethinker_eval.benchmarks import Task, resolve
 from onethinker_eval.demo.asking import Ask, Drawable, Setting
 from onethinker_eval.demo.dice import Dice, scene_seed
 from onethinker_eval.demo.twins import TWINS, Twin, draw, groups
 from onethinker_eval.errors import UsageError, unknown_name
 from onethinker_eval.media.frames import FrameRule, sample_indices
-from onethinker_eval.prompts import Profile, text_of
-from onethinker_eval.records import Record
+from onethinker_eval.prompts import Profile, content, text_of
+from onethinker_eval.records import Medium, Record
 from onethinker_eval.training.mixture import Source
 from onethinker_eval.training.recipe import SourceSettings
 
@@ -49,13 +51,18 @@ class Clip:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One thing to learn. The clip, if any, is shown first, then the images."""
+    """One thing to learn.
+
+    Media are shown in the order of the record's; if it lists none, the clip first, then the images.
+    `task` is the benchmark that is imitated, if any: it may have an instruction of its own.
+    """
 
     record: Record
     images: tuple[NDArray[np.uint8], ...]
     clip: Clip | None
     thinking: str
     answer: str
+    task: Task | None = None
 
 
 class SampleSource(Protocol):
@@ -138,7 +145,9 @@ class DemoScenes:
             options=ask.options,
             cluster=f"{self._twin.label}:{item}",
         )
-        return Sample(record, images, clips[0] if clips else None, ask.thinking, ask.answer)
+        clip = clips[0] if clips else None
+        task = _imitated(self._twin.benchmarks[0])
+        return Sample(record, images, clip, ask.thinking, ask.answer, task)
 
 
 def demo_scenes(
@@ -255,21 +264,46 @@ def _is_video(twin: Twin) -> bool:
     return bool(group.picture.fps)
 
 
+@functools.cache
+def _imitated(benchmark: str) -> Task:
+    return resolve(benchmark)[0]
+
+
+def _shown(sample: Sample) -> tuple[Medium, ...]:
+    """Return the media in the order in which they are shown; an image's path is its number."""
+    clips = int(sample.clip is not None)
+    images: list[Literal["image", "video"]] = ["image"] * len(sample.images)
+    kinds = [medium.kind for medium in sample.record.media]
+    if kinds.count("video") != clips or kinds.count("image") != len(images):
+        kinds = ["video", *images] if clips else images
+    numbers = itertools.count()
+    return tuple(Medium(kind, str(next(numbers)) if kind == "image" else "clip") for kind in kinds)
+
+
 def row(sample: Sample, profile: Profile) -> dict[str, Any]:
-    """Return a sample as the prompt, completion and images that TRL's trainers take."""
+    """Return a sample as the prompt, completion and images that TRL's trainers take.
+
+    Media stand where the evaluation's `prompts.content` puts them; a clip becomes slots.
+    """
     from onethinker_eval.training.slots import video_parts
 
     parts: list[dict[str, Any]] = []
     images: list[NDArray[np.uint8]] = []
-    if sample.clip is not None:
-        parts, images = video_parts(sample.clip.frames, sample.clip.indices, sample.clip.fps)
-    parts += [{"type": "image"} for _ in sample.images]
-    images += sample.images
-    parts.append({"type": "text", "text": text_of(sample.record, profile=profile)})
+    words = text_of(sample.record, sample.task, profile)
+    for part in content(replace(sample.record, media=_shown(sample)), words):
+        if part["type"] == "video" and sample.clip is not None:
+            slots, pairs = video_parts(sample.clip.frames, sample.clip.indices, sample.clip.fps)
+            parts += slots
+            images += pairs
+        elif part["type"] == "image":
+            parts.append({"type": "image"})
+            images.append(sample.images[int(part["url"])])
+        else:
+            parts.append(part)
     prompt = [{"role": "user", "content": parts}]
     if profile.system:
-        words = [{"type": "text", "text": profile.system}]
-        prompt.insert(0, {"role": "system", "content": words})
+        lead = [{"type": "text", "text": profile.system}]
+        prompt.insert(0, {"role": "system", "content": lead})
     reply = wrap(sample.thinking, sample.answer)
     completion = [{"role": "assistant", "content": [{"type": "text", "text": reply}]}]
     return {

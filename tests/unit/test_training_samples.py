@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from onethinker_eval import demo
 from onethinker_eval.answers import wrap
+from onethinker_eval.benchmarks import resolve
 from onethinker_eval.demo.twins import TWINS, groups
 from onethinker_eval.errors import UsageError
 from onethinker_eval.media.frames import FrameRule
-from onethinker_eval.prompts import load_profile, text_of
+from onethinker_eval.prompts import load_profile, render, text_of
+from onethinker_eval.readers import load
+from onethinker_eval.records import Medium, Record
 from onethinker_eval.training import samples
 from onethinker_eval.training.rewards import reward
-from onethinker_eval.training.samples import DemoScenes, demo_scenes, row
+from onethinker_eval.training.samples import Clip, DemoScenes, Sample, demo_scenes, row
 
 RULE = FrameRule(fps=2.0, max_frames=8)
 PROFILE = load_profile()
@@ -40,6 +47,48 @@ def test_every_reply_to_learn_earns_the_full_reward(sources: list[DemoScenes]) -
             assert made.parts["format"] == 1.0, record.id
 
 
+def _pattern(content: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Return the kinds of a message's parts (the slots of a clip are one video), and its end."""
+    kinds: list[str] = []
+    for part in content:
+        if "<|vision_start|>" in part.get("text", ""):
+            kinds.append("slots")
+        elif "<|vision_end|>" in part.get("text", ""):
+            kinds[kinds.index("slots") :] = ["video"]
+        elif "slots" not in kinds:
+            kinds.append(part["type"])
+    return (*kinds, content[-1]["text"].split("\n\n")[-1])
+
+
+@pytest.mark.parametrize(
+    "benchmark", ["mmmu", "mmsci_caption", "videommlu_caption", "videommmu", "charades"]
+)
+def test_what_is_asked_in_training_has_the_form_of_what_is_asked_in_evaluation(
+    benchmark: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("transformers")
+    (task, *_) = resolve(benchmark)
+    records = load(task, demo.make(tmp_path, benchmarks=[benchmark]))
+    asked = {_pattern(render(record, task, PROFILE)[-1]["content"]) for record in records}
+    made = demo_scenes([], RULE, size=100, benchmarks=[benchmark])
+    learnt = {
+        _pattern(row(sample, PROFILE)["prompt"][-1]["content"])
+        for source in made
+        for item in range(12)
+        for sample in source.samples(item)
+    }
+    assert asked <= learnt
+
+
+def test_media_stand_in_the_order_of_the_record() -> None:
+    pytest.importorskip("transformers")
+    picture, frames = np.zeros((64, 64, 3), np.uint8), np.zeros((4, 64, 64, 3), np.uint8)
+    media = (Medium("image", "a.png"), Medium("video", "b.mp4"))
+    record = Record("1", "open-ended", "video-image", "What is new?", media, "it")
+    sample = Sample(record, (picture,), Clip(frames, (0, 1, 2, 3), 2.0), "", "it")
+    assert _pattern(row(sample, PROFILE)["prompt"][-1]["content"])[:3] == ("image", "video", "text")
+
+
 def test_rows_put_the_evaluations_question_and_one_image_part_for_each_medium(
     sources: list[DemoScenes],
 ) -> None:
@@ -48,7 +97,9 @@ def test_rows_put_the_evaluations_question_and_one_image_part_for_each_medium(
         sample = source.samples(2)[0]
         made = row(sample, PROFILE)
         parts = made["prompt"][-1]["content"]
-        assert parts[-1]["text"] == text_of(sample.record, profile=PROFILE)
+        words = text_of(sample.record, sample.task, PROFILE)
+        assert words.endswith(parts[-1]["text"])
+        assert parts[-1]["text"]
         assert sum(part["type"] == "image" for part in parts) == len(made["images"]) > 0
         assert made["completion"][0]["content"][0]["text"] == wrap(sample.thinking, sample.answer)
         if sample.clip is not None:
