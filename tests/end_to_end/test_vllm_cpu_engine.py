@@ -116,6 +116,7 @@ def url(folder: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("serve") / "log"
     options = ["--served-model-name", "tiny", "--dtype", "float32", "--enforce-eager"]
     place = ["--host", "127.0.0.1", "--port", str(port), "--max-model-len", "4096"]
+    place.append("--trust-request-mm-kwargs")  # else it refuses frames that are not to be resized
     # what `vllm serve` runs; the command itself asks for a distribution named vllm
     server_module = "vllm.entrypoints.openai.api_server"
     command = [sys.executable, "-m", server_module, "--model", folder, *options, *place]

@@ -141,6 +141,16 @@ def test_one_refused_question_fails_alone(run: Run, tmp_path: Path) -> None:
     assert len(server.requests) == 6
 
 
+def test_a_server_that_trusts_no_media_settings_says_what_to_do(run: Run) -> None:
+    refusal = b'{"error": "kwargs are disabled. Start the server with --trust-request-mm-kwargs"}'
+    with JudgeServer(always(ANSWER), [Fault(status=400, body=refusal)] * 99) as server:
+        outcome = run(server.url, "media=vllm,num_concurrent=1", tasks=["charades"])
+    assert outcome["error"] == "RunError"
+    assert "start the server with --trust-request-mm-kwargs" in outcome["text"]
+    assert "media=frames" in outcome["text"]
+    assert len(server.requests) <= 2
+
+
 def test_an_empty_reply_is_a_reply(run: Run, tmp_path: Path) -> None:
     with JudgeServer(always("")) as server:
         outcome = run(server.url, limit=2)

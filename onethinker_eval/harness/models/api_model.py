@@ -31,6 +31,8 @@ _MOST_FAILURES = 16
 _TRIES = 3
 """How often a reply that is none is asked for again."""
 _OTHERS = ("num_concurrent", "system_prompt", *BUSY_ARGUMENTS, *RULE_KEYS)
+_TRUST = "--trust-request-mm-kwargs"
+"""What `vllm serve` must be told before it shows a request's frames as they are."""
 
 
 class OneThinkerApi(BusyModel):
@@ -107,7 +109,13 @@ class OneThinkerApi(BusyModel):
         raise AssertionError("the last try returns or raises")
 
     def _counted(self, error: CallError) -> CallError:
-        """Return `error`, marked to end the run if too many came in a row."""
+        """Return `error`, marked to end the run if every request would meet it.
+
+        That is so if too many came in a row, or if the server takes no settings for our media.
+        """
+        if _TRUST in str(error):
+            message = f"start the server with {_TRUST}, or ask with media=frames; it said: {error}"
+            return CallError(error.kind, message, fatal=True)
         if not error.passing or error.kind == "rubbish":
             return error
         with self._lock:
