@@ -23,7 +23,14 @@ from transformers.image_processing_utils import BatchFeature
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 from transformers.models.qwen3_vl import Qwen3VLProcessor, Qwen3VLVideoProcessor
 
-__all__ = ["SlotImageProcessor", "is_pair", "slot_processor", "slot_seconds", "video_parts"]
+__all__ = [
+    "SlotImageProcessor",
+    "is_pair",
+    "is_sized",
+    "slot_processor",
+    "slot_seconds",
+    "video_parts",
+]
 
 FRAMES_PER_SLOT = 2
 
@@ -101,13 +108,14 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
 
         media = _flatten(images)
         if not any(is_pair(item) for item in media):
-            return super().preprocess(images, **kwargs)
+            return super().preprocess(images, **{**self._sizing(media), **kwargs})
         pairs = [index for index, item in enumerate(media) if is_pair(item)]
         stills = [index for index, item in enumerate(media) if not is_pair(item)]
         made = dict(zip(pairs, self._pairs([media[index] for index in pairs]), strict=True))
         if stills:
-            tensors = {**kwargs, "return_tensors": "pt"}
-            images = super().preprocess([media[index] for index in stills], **tensors)
+            pictures = [media[index] for index in stills]
+            tensors = {**self._sizing(pictures), **kwargs, "return_tensors": "pt"}
+            images = super().preprocess(pictures, **tensors)
             parts = _by_medium(images["pixel_values"], images["image_grid_thw"])
             made |= zip(stills, parts, strict=True)
         data = {
@@ -115,6 +123,14 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
             "image_grid_thw": torch.stack([made[index][1] for index in range(len(media))]),
         }
         return BatchFeature(data=data, tensor_type=kwargs.get("return_tensors"))
+
+    def _sizing(self, pictures: Sequence[Any]) -> dict[str, Any]:
+        """Return what leaves pictures alone that the frame rule has sized, as in evaluation.
+
+        The stock processor would enlarge those below the model's own least size.
+        """
+        whole = self.patch_size * self.merge_size
+        return {"do_resize": False} if all(is_sized(one, whole) for one in pictures) else {}
 
     def _pairs(self, pairs: list[NDArray[np.uint8]]) -> list[tuple[Any, Any]]:
         import torch
@@ -146,6 +162,17 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
         saved.pop("shared", None)
         saved["image_processor_type"] = Qwen2VLImageProcessor.__name__
         return saved
+
+
+def is_sized(picture: Any, whole: int) -> bool:
+    """Return whether both sides of an array (H, W, 3) or a PIL image are multiples of `whole`."""
+    if isinstance(picture, np.ndarray):
+        height, width = picture.shape[:2]
+    elif hasattr(picture, "width"):
+        height, width = picture.height, picture.width
+    else:
+        return False
+    return height % whole == 0 and width % whole == 0
 
 
 def slot_processor(processor: Qwen3VLProcessor, *, shared: bool = False) -> Qwen3VLProcessor:

@@ -31,7 +31,7 @@ from onethinker_eval.errors import DataError, RunError
 from onethinker_eval.harness.models.qwen_prompt import clip_metadata, clip_tensor
 from onethinker_eval.harness.models.vllm_engine import check_prompt
 from onethinker_eval.media.video import VideoFrames
-from onethinker_eval.training.slots import FRAMES_PER_SLOT, is_pair
+from onethinker_eval.training.slots import FRAMES_PER_SLOT, is_pair, is_sized
 
 __all__ = ["NativeMedia", "PictureClient", "connect", "native_prompt"]
 
@@ -39,8 +39,10 @@ _TIME = re.compile(r"<(\d+)\.(\d) seconds>")
 _TENTHS = 10.0
 """Frames a second of the clips sent: the model is told times in tenths of seconds."""
 _SERVE = "start the server with `trl vllm-serve --model MODEL`"
-_SETTINGS = {"videos_kwargs": {"do_resize": False, "do_sample_frames": False}}
-"""Clips are sampled and resized; images go through the model's processor, as in training."""
+_AS_IT_IS = {"do_resize": False, "do_sample_frames": False}
+_CLIPS_AS_THEY_ARE = {"videos_kwargs": _AS_IT_IS}
+"""Media are sampled and sized by the frame rule; images of other sizes go through the model's
+processor, as in training."""
 
 
 class _Marks(NamedTuple):
@@ -159,10 +161,13 @@ def native_prompt(prompt: Mapping[str, Any], processor: Any) -> dict[str, Any]:
         times.append(time)
         at += 1  # the slot's own end marker, which vLLM writes
     made.ids.extend(ids[at:])
+    pictures = processor.image_processor
+    whole = pictures.patch_size * pictures.merge_size
+    sized = all(is_sized(picture, whole) for picture in made.images)
     return {
         "prompt_token_ids": made.ids,
         "multi_modal_data": _items(made),
-        "mm_processor_kwargs": _SETTINGS,
+        "mm_processor_kwargs": _AS_IT_IS if sized else _CLIPS_AS_THEY_ARE,
     }
 
 

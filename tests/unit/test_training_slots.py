@@ -90,6 +90,19 @@ def test_images_alone_go_the_stock_way() -> None:
     assert torch.equal(mine["image_grid_thw"], stock["image_grid_thw"])
 
 
+@pytest.mark.parametrize(("size", "grid"), [((64, 96), (4, 6)), ((60, 90), (14, 20))])
+def test_a_small_picture_that_the_frame_rule_sized_is_not_enlarged(
+    size: tuple[int, int], grid: tuple[int, int]
+) -> None:
+    _, processor = tiny_parts()
+    pictures = slot_processor(processor).image_processor
+    pictures.size = {"shortest_edge": 256 * 256, "longest_edge": 1 << 24}  # as Qwen3-VL has it
+    small = np.zeros((*size, 3), np.uint8)
+    made = pictures(images=[small], return_tensors="pt")["image_grid_thw"]
+    with_clip = pictures(images=[FRAMES[:2], small], return_tensors="pt")["image_grid_thw"]
+    assert tuple(made[0, 1:].tolist()) == tuple(with_clip[1, 1:].tolist()) == grid
+
+
 def test_what_is_saved_is_the_stock_processor(tmp_path: Path) -> None:
     from transformers import AutoProcessor
 
