@@ -140,8 +140,7 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
         finally:
             hook.remove()
         logits, targets = outputs.logits, following[mask]
-        grounding = self.smoothed.grounding(following).expand_as(following)[mask]
-        loss = self.smoothed(logits, targets, grounding)
+        loss = self.smoothed(logits, targets, self.smoothed.spread(following)[mask])
         if num_items_in_batch is None:
             loss = loss / mask.sum()
         else:  # counted over the whole step; the trainer then averages over processes

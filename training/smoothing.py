@@ -4,8 +4,9 @@ Where one token stands for a whole number, plain cross entropy treats a coordina
 off like one that is 500 off. Here the target of a coordinate is a Gaussian over the tokens of its
 own row (integers, or tenths of a second), which for small models from scratch is the difference
 between learning places in minutes and not at all. Only replies that ground (with boxes or times)
-are treated so, and in them only numbers above `EXACT`: a count of 5 is not nearly one of 6, nor is
-second 3 nearly second 4. Other tokens keep their one-hot target.
+are treated so, and in them not whole seconds: a count of 5 is not nearly one of 6, nor is second 3
+nearly second 4. All coordinates are, small ones too: a sharp target among spread ones wins every
+greedy choice that it is near to. Other tokens keep their one-hot target.
 """
 
 from __future__ import annotations
@@ -18,8 +19,6 @@ from onethinker_eval.training.tiny_tokenizer import NumberRows
 __all__ = ["SmoothedNumbers"]
 
 REACH = 3  # neighbours beyond three spreads weigh under 0.1 %
-EXACT = 40
-"""Whole numbers up to this are counts and seconds more often than coordinates."""
 TENTHS = 0.25
 """Spread of tenths of a second as a share of the spread of coordinates."""
 
@@ -32,39 +31,55 @@ class SmoothedNumbers:
         reach = max(1, round(REACH * spread))
         offsets = torch.arange(-reach, reach + 1)
         self._grounds = torch.tensor(rows.grounding)
+        self._opens_time = torch.tensor(rows.opens_time)
+        self._second = torch.tensor(rows.second)
+        self._whole = torch.tensor([*rows.integers, *rows.listed])
         # neighbours[id] = token ids around `id`; -1 beyond the end of the row or for other tokens
         self._neighbours = torch.full((vocabulary, len(offsets)), -1)
         self._weights = torch.zeros(vocabulary, len(offsets))
-        for ids, width, exact in (
-            (rows.integers, spread, EXACT),
-            (rows.listed, spread, EXACT),
-            (rows.tenths, spread * TENTHS, -1),
+        for ids, width in (
+            (rows.integers, spread),
+            (rows.listed, spread),
+            (rows.tenths, spread * TENTHS),
         ):
             row = torch.tensor(ids)
             places = torch.arange(len(row))[:, None] + offsets[None, :]
             inside = (places >= 0) & (places < len(row))
             self._neighbours[row] = torch.where(inside, row[places.clamp(0, len(row) - 1)], -1)
-            self._neighbours[row[: exact + 1]] = -1
             weights = torch.exp(-0.5 * (offsets / width) ** 2)[None, :] * inside
             self._weights[row] = weights / weights.sum(dim=1, keepdim=True)
 
-    def grounding(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return which rows of `targets` (rows, length) hold boxes or times: (rows, 1) bool."""
-        return torch.isin(targets, self._grounds.to(targets.device)).any(dim=1, keepdim=True)
+    def spread(self, targets: torch.Tensor) -> torch.Tensor:
+        """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
+
+        Those of rows with boxes or times, but for whole seconds: the two numbers that open a
+        time, and one after the word "second".
+        """
+        place = targets.device
+        grounds = torch.isin(targets, self._grounds.to(place)).any(dim=1, keepdim=True)
+        opens = torch.isin(targets, self._opens_time.to(place))
+        second = torch.isin(targets, self._second.to(place))
+        after = _later(opens, 1) | _later(opens, 2) | _later(second, 2)
+        return grounds & ~(after & torch.isin(targets, self._whole.to(place)))
 
     def __call__(
-        self, logits: torch.Tensor, targets: torch.Tensor, grounding: torch.Tensor
+        self, logits: torch.Tensor, targets: torch.Tensor, spread: torch.Tensor
     ) -> torch.Tensor:
         """Return the summed loss of `logits` (N, vocabulary) for `targets` (N,).
 
-        `grounding` (N,) says which targets belong to replies with boxes or times.
+        `spread` (N,) says which targets are spread if they are numbers.
         """
         log_probabilities = functional.log_softmax(logits.float(), dim=-1)
         neighbours = self._neighbours.to(targets.device)[targets]
-        number = (neighbours[:, neighbours.shape[1] // 2] >= 0) & grounding
+        number = (neighbours[:, neighbours.shape[1] // 2] >= 0) & spread
         plain = functional.nll_loss(log_probabilities[~number], targets[~number], reduction="sum")
         if not bool(number.any()):
             return plain
         weights = self._weights.to(logits.device)[targets[number]]
-        spread = log_probabilities[number].gather(1, neighbours[number].clamp(min=0))
-        return plain - (weights * spread).sum()
+        near = log_probabilities[number].gather(1, neighbours[number].clamp(min=0))
+        return plain - (weights * near).sum()
+
+
+def _later(marks: torch.Tensor, steps: int) -> torch.Tensor:
+    """Return `marks` (rows, length) moved to the right."""
+    return functional.pad(marks, (steps, 0))[:, : marks.shape[1]]

@@ -78,13 +78,16 @@ CHAT_TEMPLATE = (
 class NumberRows:
     """Token ids of 0..1000, of the same with a comma, and of 0.0..40.9, each in order.
 
-    `grounding` are the ids of fragments with which boxes and times begin.
+    `grounding` are the ids of fragments with which boxes and times begin, `opens_time` of the one
+    before the two ends of a time, `second` of the word.
     """
 
     integers: tuple[int, ...]
     listed: tuple[int, ...]
     tenths: tuple[int, ...]
     grounding: tuple[int, ...]
+    opens_time: tuple[int, ...]
+    second: tuple[int, ...]
 
 
 def build_tokenizer(
@@ -132,6 +135,8 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         tuple(vocabulary[text] for text in _listed()),
         tuple(vocabulary[text] for text in _tenths()),
         tuple(vocabulary[text] for text in FRAGMENTS if '"boxes"' in text or '"time"' in text),
+        (vocabulary['{"time": ['],),
+        tuple(vocabulary[text] for text in ("\u0120second",) if text in vocabulary),
     )
 
 

@@ -90,7 +90,9 @@ def test_a_scheduler_reaches_both_and_a_resumed_run_equals_an_uninterrupted_one(
     assert schedule.get_last_lr() == [0.05, 0.005]
 
 
-ROWS = NumberRows(tuple(range(60)), tuple(range(60, 120)), tuple(range(120, 140)), (140,))
+ROWS = NumberRows(
+    tuple(range(60)), tuple(range(60, 120)), tuple(range(120, 140)), (140,), (140,), (141,)
+)
 WIDTH = 142
 
 
@@ -98,8 +100,8 @@ def _loss(spread: float = 2.0) -> SmoothedNumbers:
     return SmoothedNumbers(ROWS, spread=spread, vocabulary=WIDTH)
 
 
-def _of(loss: SmoothedNumbers, logits: torch.Tensor, target: int, grounding: bool) -> float:
-    return float(loss(logits, torch.tensor([target]), torch.tensor([grounding])))
+def _of(loss: SmoothedNumbers, logits: torch.Tensor, target: int, spread: bool) -> float:
+    return float(loss(logits, torch.tensor([target]), torch.tensor([spread])))
 
 
 def _plain(logits: torch.Tensor, target: int) -> float:
@@ -108,7 +110,12 @@ def _plain(logits: torch.Tensor, target: int) -> float:
 
 @pytest.mark.parametrize(
     ("target", "row", "width"),
-    [(58, range(60), 2.0), (110, range(60, 120), 2.0), (120, range(120, 140), 0.5)],
+    [
+        (1, range(60), 2.0),
+        (58, range(60), 2.0),
+        (110, range(60, 120), 2.0),
+        (120, range(120, 140), 0.5),
+    ],
 )
 def test_the_target_of_a_coordinate_is_a_gaussian_over_its_row(
     target: int, row: range, width: float
@@ -121,14 +128,10 @@ def test_the_target_of_a_coordinate_is_a_gaussian_over_its_row(
     assert _of(_loss(), logits, target, True) == pytest.approx(expected.item(), rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("target", "grounding"), [(5, True), (40, True), (65, True), (58, False), (125, False)]
-)
-def test_counts_seconds_and_numbers_of_other_replies_are_exact(
-    target: int, grounding: bool
-) -> None:
+@pytest.mark.parametrize("target", [5, 65, 125])
+def test_numbers_that_are_not_to_be_spread_are_exact(target: int) -> None:
     logits = torch.randn(1, WIDTH, generator=torch.manual_seed(3))
-    said = _of(_loss(), logits, target, grounding)
+    said = _of(_loss(), logits, target, False)
     assert said == pytest.approx(_plain(logits, target), rel=1e-5)
 
 
@@ -141,19 +144,22 @@ def test_other_tokens_keep_their_one_target_and_losses_add_up() -> None:
     assert together.item() == pytest.approx(sum(single), rel=1e-5)
 
 
-def test_a_reply_with_a_box_or_a_time_grounds() -> None:
+def test_coordinates_and_tenths_are_spread_but_no_counts_and_whole_seconds() -> None:
     _, processor = tiny_parts()
     tokenizer = processor.tokenizer
-    loss = SmoothedNumbers(number_rows(tokenizer), spread=8.0, vocabulary=len(tokenizer))
+    rows = number_rows(tokenizer)
+    loss = SmoothedNumbers(rows, spread=8.0, vocabulary=len(tokenizer))
+    numbers = torch.tensor([*rows.integers, *rows.listed, *rows.tenths])
     replies = {
-        'At <answer>{"boxes": [231, 234, 694, 805]}</answer>': True,
-        '<answer>{"time": [1.0, 6.0]}</answer>': True,
-        '<answer>{"time": [0, 4], "boxes": {"0": [25, 78, 206, 305]}}</answer>': True,
-        "<think>9 - 3 = 6. That ends at 11.0 s.</think><answer>6</answer>": False,
+        'At 12 <answer>{"boxes": [31, 234, 694, 805]}</answer>': [12, 31, 234, 694, 805],
+        '<answer>{"time": [1.0, 6.0]}</answer>': [1.0, 6.0],
+        '<answer>{"time": [0, 4], "boxes": {"0": [25, 78, 9, 305]}}</answer>': [25, 78, 9, 305],
+        "<think>9 - 3 = 6. That ends at 11.0 s.</think><answer>6</answer>": [],
     }
-    for reply, grounds in replies.items():
+    for reply, expected in replies.items():
         ids = torch.tensor([tokenizer(reply)["input_ids"]])
-        assert loss.grounding(ids).tolist() == [[grounds]], reply
+        spread = ids[loss.spread(ids) & torch.isin(ids, numbers)]
+        assert [float(tokenizer.decode([one]).strip(" ,")) for one in spread] == expected, reply
 
 
 def test_near_numbers_cost_less_than_far_ones() -> None:
