@@ -20,7 +20,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from onethinker_eval.answers import parse
@@ -40,7 +39,6 @@ TERMS = ("answer", "format", "structure")
 """The terms of every reward; `answer` is the sum of the parts that are not the other two."""
 
 _LOG = logging.getLogger(__name__)
-_NONE: Mapping[str, float] = MappingProxyType({})
 _DEAR = frozenset({"math", "caption"})
 """Types that take longer to score than to hand to another process (0.1 ms)."""
 _COLUMNS = ("truth", "problem_type", "data_type", "options")
@@ -58,7 +56,7 @@ class Rollout:
     total: float = math.nan
     accuracy: float = math.nan
     outcome: str = "failed"
-    parts: Mapping[str, float] = field(default_factory=lambda: _NONE)
+    parts: Mapping[str, float] = field(default_factory=dict)  # a plain one: processes send it
     failure: str | None = None
 
     def term(self, name: str) -> float:

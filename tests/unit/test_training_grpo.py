@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from onethinker_eval.training.ema_trainer import MOMENTS_FILE, EmaTrainer, check
 from onethinker_eval.training.filtering import assemble  # noqa: E402
 from onethinker_eval.training.recipe import Recipe  # noqa: E402
 from onethinker_eval.training.rewards import Reward  # noqa: E402
-from onethinker_eval.training.rollout_rewards import RolloutRewards  # noqa: E402
+from onethinker_eval.training.rollout_metrics import Told  # noqa: E402
+from onethinker_eval.training.rollout_rewards import Rollout, RolloutRewards  # noqa: E402
 
 GROUP = 4
 FAMILIES = ("spatial_grounding", "image_qa", "tracking")
@@ -252,6 +254,11 @@ def test_a_failing_reward_drops_its_group_and_is_counted(spy: Spy, tmp_path: Pat
     first = {t: np.mean([r.total for r in kept if r.task == t]) for t in {r.task for r in kept}}
     for task, values in moments["tasks"].items():
         assert values[0] == pytest.approx(first[task])
+
+
+def test_processes_can_send_each_other_a_rollout_whose_reward_failed() -> None:
+    told = Told({}, Rollout("math", "<answer>1</answer>", failure="TimeoutError"), 3)
+    assert pickle.loads(pickle.dumps(told)) == told  # what gather_object does
 
 
 def test_a_loss_that_is_no_number_names_its_rollouts(
