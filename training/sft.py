@@ -130,7 +130,9 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
         self, model: Any, inputs: Any, return_outputs: bool, num_items_in_batch: Any
     ) -> Any:
         assert self.smoothed is not None
-        following = inputs.pop("labels")[:, 1:]
+        labels = inputs.pop("labels")
+        inputs["input_ids"] = self.smoothed.jittered(inputs["input_ids"], labels)
+        following = labels[:, 1:]
         mask = following != -100
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
         # The head runs on the reply's places only: it is most of a small model's work.

@@ -19,6 +19,8 @@ from onethinker_eval.training.tiny_tokenizer import NumberRows
 __all__ = ["SmoothedNumbers"]
 
 REACH = 3  # neighbours beyond three spreads weigh under 0.1 %
+JITTER = 0.5
+"""Deviation of what the model reads, as a share of the spread of what it is to say."""
 TENTHS = 0.25
 """Spread of tenths of a second as a share of the spread of coordinates."""
 
@@ -37,6 +39,7 @@ class SmoothedNumbers:
         # neighbours[id] = token ids around `id`; -1 beyond the end of the row or for other tokens
         self._neighbours = torch.full((vocabulary, len(offsets)), -1)
         self._weights = torch.zeros(vocabulary, len(offsets))
+        self._widths = torch.zeros(vocabulary)
         for ids, width in (
             (rows.integers, spread),
             (rows.listed, spread),
@@ -48,6 +51,7 @@ class SmoothedNumbers:
             self._neighbours[row] = torch.where(inside, row[places.clamp(0, len(row) - 1)], -1)
             weights = torch.exp(-0.5 * (offsets / width) ** 2)[None, :] * inside
             self._weights[row] = weights / weights.sum(dim=1, keepdim=True)
+            self._widths[row] = width
 
     def spread(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
@@ -61,6 +65,20 @@ class SmoothedNumbers:
         second = torch.isin(targets, self._second.to(place))
         after = _later(opens, 1) | _later(opens, 2) | _later(second, 2)
         return grounds & ~(after & torch.isin(targets, self._whole.to(place)))
+
+    def jittered(self, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        """Return `ids` (rows, length) with the spread numbers of `labels` moved at random.
+
+        Truth knows only multiples of a pixel and half seconds; a model that says their neighbours
+        must have read them too, or it loses the thread after the first one.
+        """
+        known = labels.clamp(min=0)
+        reach = self._neighbours.shape[1] // 2
+        moves = torch.randn(labels.shape, device=labels.device) * JITTER
+        moves = (moves * self._widths.to(labels.device)[known]).round().long().clamp(-reach, reach)
+        moved = self._neighbours.to(labels.device)[known].gather(-1, (moves + reach)[..., None])
+        moved = moved.squeeze(-1)
+        return torch.where(self.spread(labels) & (labels >= 0) & (moved >= 0), moved, ids)
 
     def __call__(
         self, logits: torch.Tensor, targets: torch.Tensor, spread: torch.Tensor

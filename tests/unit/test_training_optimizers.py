@@ -162,6 +162,24 @@ def test_coordinates_and_tenths_are_spread_but_no_counts_and_whole_seconds() -> 
         assert [float(tokenizer.decode([one]).strip(" ,")) for one in spread] == expected, reply
 
 
+def test_coordinates_that_are_read_are_moved_a_little_and_nothing_else_is() -> None:
+    _, processor = tiny_parts()
+    tokenizer = processor.tokenizer
+    rows = number_rows(tokenizer)
+    loss = SmoothedNumbers(rows, spread=8.0, vocabulary=len(tokenizer))
+    reply = '<answer>{"time": [0, 4], "boxes": {"0": [25, 78, 500, 305]}}</answer> 7 of 9'
+    ids = torch.tensor([tokenizer(reply)["input_ids"]] * 64)
+    labels = ids.clone()
+    labels[:, :2] = -100
+    moved = loss.jittered(ids, labels)
+    spread = loss.spread(labels) & torch.isin(ids, torch.tensor([*rows.integers, *rows.listed]))
+    assert torch.equal(moved[~spread], ids[~spread])
+    place = rows.listed.index(int(ids[0][spread[0]][2]))
+    steps = [rows.listed.index(one) - place for one in moved[:, spread[0]][:, 2].tolist()]
+    assert len(set(steps)) > 5
+    assert max(map(abs, steps)) <= 24
+
+
 def test_near_numbers_cost_less_than_far_ones() -> None:
     _, processor = tiny_parts()
     rows = number_rows(processor.tokenizer)
