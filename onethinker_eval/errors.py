@@ -23,6 +23,8 @@ __all__ = [
     "OneThinkerError",
     "RunError",
     "UsageError",
+    "described",
+    "one_line",
     "unknown_name",
 ]
 
@@ -83,6 +85,26 @@ class MissingPart(OneThinkerError):
     """An optional package or a checkpoint is absent; the hint holds the command to get it."""
 
     exit_code = 2
+
+
+def described(error: Exception) -> str:
+    """Return what `error` says, after its kind if it was not raised on purpose.
+
+    >>> described(ValueError("no digit")), described(KeyError())
+    ('ValueError: no digit', 'KeyError: KeyError')
+    """
+    message = str(error) or type(error).__name__
+    return message if isinstance(error, OneThinkerError) else f"{type(error).__name__}: {message}"
+
+
+def one_line(text: str, longest: int = 500) -> str:
+    r"""Return `text` without line breaks, cut to `longest` characters.
+
+    >>> one_line("a\n  b", 9), one_line("abcdef", 4)
+    ('a b', 'abc…')
+    """
+    line = " ".join(text.split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

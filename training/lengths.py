@@ -92,6 +92,8 @@ def length_limit(recipe: Recipe) -> LengthLimit | None:
 
 def token_counter(recipe: Recipe) -> TokenCounter:
     """Return the counter of a recipe's model; raises `UsageError` where its files are absent."""
+    from onethinker_eval.training.slots import is_sized
+
     processor = _processor(recipe.model.path, recipe.model.scratch, recipe.data.prompts)
     tokenizer, pictures = processor.tokenizer, processor.image_processor
     merged = pictures.merge_size**2
@@ -104,8 +106,7 @@ def token_counter(recipe: Recipe) -> TokenCounter:
 
     @functools.lru_cache(maxsize=4096)
     def picture(height: int, width: int) -> int:
-        whole = pictures.patch_size * pictures.merge_size
-        if height % whole == 0 and width % whole == 0:  # left as the frame rule made it
+        if is_sized(height, width, pictures):
             return slot(height, width)
         return int(pictures.get_number_of_image_patches(height, width, {}) // merged)
 

@@ -131,7 +131,8 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
     ) -> Any:
         assert self.smoothed is not None
         labels = inputs.pop("labels")
-        inputs["input_ids"] = self.smoothed.jittered(inputs["input_ids"], labels)
+        spread = self.smoothed.spread(labels)
+        inputs["input_ids"] = self.smoothed.jittered(inputs["input_ids"], labels, spread)
         following = labels[:, 1:]
         mask = following != -100
         head = self.accelerator.unwrap_model(model).get_output_embeddings()
@@ -142,7 +143,7 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
         finally:
             hook.remove()
         logits, targets = outputs.logits, following[mask]
-        loss = self.smoothed(logits, targets, self.smoothed.spread(following)[mask])
+        loss = self.smoothed(logits, targets, spread[:, 1:][mask])
         if num_items_in_batch is None:
             loss = loss / mask.sum()
         else:  # counted over the whole step; the trainer then averages over processes

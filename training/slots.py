@@ -129,8 +129,9 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
 
         The stock processor would enlarge those below the model's own least size.
         """
-        whole = self.patch_size * self.merge_size
-        return {"do_resize": False} if all(is_sized(one, whole) for one in pictures) else {}
+        sides = [_sides(picture) for picture in pictures]
+        sized = all(known and is_sized(*known, self) for known in sides)
+        return {"do_resize": False} if sized else {}
 
     def _pairs(self, pairs: list[NDArray[np.uint8]]) -> list[tuple[Any, Any]]:
         import torch
@@ -164,15 +165,17 @@ class SlotImageProcessor(Qwen2VLImageProcessor):  # type: ignore[misc]  # untype
         return saved
 
 
-def is_sized(picture: Any, whole: int) -> bool:
-    """Return whether both sides of an array (H, W, 3) or a PIL image are multiples of `whole`."""
-    if isinstance(picture, np.ndarray):
-        height, width = picture.shape[:2]
-    elif hasattr(picture, "width"):
-        height, width = picture.height, picture.width
-    else:
-        return False
+def is_sized(height: int, width: int, processor: Any) -> bool:
+    """Return whether a picture is made of whole tokens, as the frame rule makes it."""
+    whole = processor.patch_size * processor.merge_size
     return height % whole == 0 and width % whole == 0
+
+
+def _sides(picture: Any) -> tuple[int, int] | None:
+    """Return height and width of an array (H, W, 3) or a PIL image, None for anything else."""
+    if isinstance(picture, np.ndarray):
+        return picture.shape[0], picture.shape[1]
+    return (picture.height, picture.width) if hasattr(picture, "width") else None
 
 
 def slot_processor(processor: Qwen3VLProcessor, *, shared: bool = False) -> Qwen3VLProcessor:

@@ -66,9 +66,12 @@ class SmoothedNumbers:
         after = _later(opens, 1) | _later(opens, 2) | _later(second, 2)
         return grounds & ~(after & torch.isin(targets, self._whole.to(place)))
 
-    def jittered(self, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Return `ids` (rows, length) with the spread numbers of `labels` moved at random.
+    def jittered(
+        self, ids: torch.Tensor, labels: torch.Tensor, spread: torch.Tensor
+    ) -> torch.Tensor:
+        """Return `ids` with the numbers of `labels` moved at random where `spread`.
 
+        All three are (rows, length); `spread` is that of `labels`, -100 stands for no label.
         Truth knows only multiples of a pixel and half seconds; a model that says their neighbours
         must have read them too, or it loses the thread after the first one.
         """
@@ -78,7 +81,7 @@ class SmoothedNumbers:
         moves = (moves * self._widths.to(labels.device)[known]).round().long().clamp(-reach, reach)
         moved = self._neighbours.to(labels.device)[known].gather(-1, (moves + reach)[..., None])
         moved = moved.squeeze(-1)
-        return torch.where(self.spread(labels) & (labels >= 0) & (moved >= 0), moved, ids)
+        return torch.where(spread & (labels >= 0) & (moved >= 0), moved, ids)
 
     def __call__(
         self, logits: torch.Tensor, targets: torch.Tensor, spread: torch.Tensor

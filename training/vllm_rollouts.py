@@ -161,9 +161,7 @@ def native_prompt(prompt: Mapping[str, Any], processor: Any) -> dict[str, Any]:
         times.append(time)
         at += 1  # the slot's own end marker, which vLLM writes
     made.ids.extend(ids[at:])
-    pictures = processor.image_processor
-    whole = pictures.patch_size * pictures.merge_size
-    sized = all(is_sized(picture, whole) for picture in made.images)
+    sized = all(is_sized(*image.shape[:2], processor.image_processor) for image in made.images)
     return {
         "prompt_token_ids": made.ids,
         "multi_modal_data": _items(made),

@@ -103,7 +103,8 @@ class Meter:
     """The counters of one process, by task id.
 
     >>> meter = Meter()
-    >>> with meter.task("onethinker_x"):
+    >>> with meter.running():
+    ...     meter.attend("onethinker_x")
     ...     meter.add(decode_s=0.5)
     ...     meter.add(decode_s=0.25, task="onethinker_y")
     >>> meter.costs["onethinker_x"].decode_s, meter.costs["onethinker_y"].decode_s
@@ -116,13 +117,6 @@ class Meter:
         self._task = ""
         self._began: float | None = None
         self.costs: dict[str, Cost] = {}
-
-    @contextmanager
-    def task(self, task: str) -> Iterator[None]:
-        """Count what names no task for `task` while the block runs, and its wall time."""
-        with self.running():
-            self.attend(task)
-            yield
 
     @contextmanager
     def running(self) -> Iterator[None]:

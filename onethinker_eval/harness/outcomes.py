@@ -6,14 +6,13 @@ from typing import Any
 
 from lmms_eval.api.instance import unwrap_generation_output
 
-from onethinker_eval.errors import OneThinkerError, RunError
+from onethinker_eval.errors import RunError, described, one_line
 from onethinker_eval.harness.headline import FAILED_REPLY
 from onethinker_eval.harness.replies import Reply
 from onethinker_eval.records import Record
 
 __all__ = ["failure_of", "reply_of", "stop_if_hopeless"]
 
-_LONGEST_MESSAGE = 500
 _HOPELESS = {"EngineDeadError", "CannotStart"}
 
 
@@ -24,7 +23,7 @@ def reply_of(output: Any, record: Record, seconds: float) -> Reply:
         return Reply(None, ("no_reply", f"{_origin(record)}: the model gave no text"), seconds)
     if text.startswith(FAILED_REPLY):
         reason = text.removeprefix(FAILED_REPLY).strip(" :]") or "the request failed"
-        return Reply(None, ("request", _one_line(f"{_origin(record)}: {reason}")), seconds)
+        return Reply(None, ("request", one_line(f"{_origin(record)}: {reason}")), seconds)
     return Reply(
         text,
         seconds=seconds,
@@ -35,21 +34,14 @@ def reply_of(output: Any, record: Record, seconds: float) -> Reply:
 
 def failure_of(record: Record, error: Exception) -> Reply:
     """Return the failure of `record` that `error` tells of, in one line."""
-    message = str(error) or type(error).__name__
-    if not isinstance(error, OneThinkerError):
-        message = f"{type(error).__name__}: {message}"
+    message = described(error)
     files = [medium.path for medium in record.media if medium.path not in message]
     where = ", ".join([_origin(record), *files])
-    return Reply(None, (type(error).__name__, _one_line(f"{where}: {message}")))
+    return Reply(None, (type(error).__name__, one_line(f"{where}: {message}")))
 
 
 def _origin(record: Record) -> str:
     return record.origin or f"sample {record.id}"
-
-
-def _one_line(message: str) -> str:
-    line = " ".join(message.split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
 
 
 def stop_if_hopeless(error: Exception) -> None:
@@ -57,7 +49,7 @@ def stop_if_hopeless(error: Exception) -> None:
     name, message = type(error).__name__, str(error)
     if "CUDA error" in message or name in _HOPELESS or getattr(error, "fatal", False):
         raise RunError(
-            f"the model cannot go on: {_one_line(message)}",
+            f"the model cannot go on: {one_line(message)}",
             hint="finished samples are kept; run the same command again",
         ) from error
     if name == "OutOfMemoryError":

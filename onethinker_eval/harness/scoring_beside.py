@@ -24,6 +24,7 @@ from typing import Any
 
 from onethinker_eval.benchmarks import Task
 from onethinker_eval.harness.settings import Settings
+from onethinker_eval.media.worker_process import worker_environment
 from onethinker_eval.rescoring.beside import Order, scores_of, stamp_of
 from onethinker_eval.rescoring.rescore import TaskScores
 from onethinker_eval.segmentation.stage import is_segmentation
@@ -146,13 +147,7 @@ class ScoringBeside:
             text=True,
             encoding="utf-8",
             start_new_session=True,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(place for place in sys.path if place),
-                "PYTHONSAFEPATH": "1",
-                "OMP_NUM_THREADS": "1",
-                "CUDA_VISIBLE_DEVICES": "",
-            },
+            env=worker_environment(),
         )
 
     def _end(self) -> None:

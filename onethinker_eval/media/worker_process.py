@@ -14,7 +14,7 @@ from typing import Any
 
 from onethinker_eval.media.transport import receive, send
 
-__all__ = ["WorkerDied", "WorkerHung", "WorkerProcess"]
+__all__ = ["WorkerDied", "WorkerHung", "WorkerProcess", "worker_environment"]
 
 _PROGRAM = "from onethinker_eval.media.worker_main import main; main()"
 _START_LIMIT_S = 600.0
@@ -108,7 +108,7 @@ class WorkerProcess:
         return subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, str(descriptor), str(os.getpid())],
             pass_fds=[descriptor],
-            env=_environment(),
+            env=worker_environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._messages,
@@ -143,7 +143,7 @@ class WorkerProcess:
         return lines[-1].strip()[:300] if lines else ""
 
 
-def _environment() -> dict[str, str]:
+def worker_environment() -> dict[str, str]:
     """Return the environment of a worker: the same modules, one thread, no GPU."""
     return {
         **os.environ,

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onethinker_eval.errors import DataError, OneThinkerError, RunError
+from onethinker_eval.errors import DataError, OneThinkerError, RunError, described, one_line
 from onethinker_eval.harness.fingerprints import MediaDigests
 from onethinker_eval.harness.replies import merged_lines
 from onethinker_eval.metrics.rle import encode
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from onethinker_eval.segmentation.segmenter import Segmenter, Session
 
 __all__ = ["Counts", "Outcome", "is_segmentation", "make_masks"]
-
-_LONGEST_MESSAGE = 500
 
 
 @dataclass(slots=True)
@@ -208,7 +206,9 @@ class _Stage:
             except Exception as error:  # any library: the fault must stay with its sample
                 _stop_if_hopeless(error)
                 line = _failure(sample, error)
-                self._outcome.failures.append(f"{self._task} {sample.id}: {_message(error)}")
+                self._outcome.failures.append(
+                    f"{self._task} {sample.id}: {one_line(described(error))}"
+                )
             line["seconds"] = round(time.monotonic() - began, 4)
             self._journal.append(line)
             good = line["status"] == "ok"
@@ -300,16 +300,8 @@ def _failure(sample: Sample, error: Exception) -> dict[str, Any]:
         "status": "failed",
         "masks": None,
         "protocols": [],
-        "error": {"kind": f"masks: {kind}", "message": _message(error)},
+        "error": {"kind": f"masks: {kind}", "message": one_line(described(error))},
     }
-
-
-def _message(error: Exception) -> str:
-    text = str(error) or type(error).__name__
-    if not isinstance(error, OneThinkerError):
-        text = f"{type(error).__name__}: {text}"
-    line = " ".join(text.split())
-    return line if len(line) <= _LONGEST_MESSAGE else line[: _LONGEST_MESSAGE - 1] + "…"
 
 
 def _stop_if_hopeless(error: Exception) -> None:
@@ -318,6 +310,6 @@ def _stop_if_hopeless(error: Exception) -> None:
         raise error
     if "CUDA error" in str(error):
         raise RunError(
-            f"the segmenter cannot go on: {_message(error)}",
+            f"the segmenter cannot go on: {one_line(described(error))}",
             hint="finished masks are kept; run the same command again",
         ) from error

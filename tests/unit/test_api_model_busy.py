@@ -132,7 +132,8 @@ def test_the_engine_s_time_and_idleness_are_told() -> None:
         slow.wait(0.1)
         return PICTURE
 
-    with costs.meter().task("task"):
+    with costs.meter().running():
+        costs.meter().attend("task")
         Engine(decode, num_concurrent=1, decode_threads=1).generate_until(requests(3))
     found = costs.meter().snapshot()["task"]
     assert found.engine_s > 0.05

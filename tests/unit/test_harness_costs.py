@@ -24,7 +24,8 @@ RECORD = Record("1", "math", "text", "1 + 1?", (), "2")
 
 def test_amounts_from_many_threads_add_up() -> None:
     meter = Meter()
-    with meter.task("t"):
+    with meter.running():
+        meter.attend("t")
         threads = [
             threading.Thread(target=lambda: [meter.add(decode_s=0.5) for _ in range(200)])
             for _ in range(4)
@@ -38,7 +39,8 @@ def test_amounts_from_many_threads_add_up() -> None:
 
 def test_wall_time_counts_while_the_task_still_runs() -> None:
     meter = Meter()
-    with meter.task("t"):
+    with meter.running():
+        meter.attend("t")
         time.sleep(0.05)
         running = meter.snapshot()["t"].wall_s
         time.sleep(0.05)

@@ -171,7 +171,7 @@ def test_coordinates_that_are_read_are_moved_a_little_and_nothing_else_is() -> N
     ids = torch.tensor([tokenizer(reply)["input_ids"]] * 64)
     labels = ids.clone()
     labels[:, :2] = -100
-    moved = loss.jittered(ids, labels)
+    moved = loss.jittered(ids, labels, loss.spread(labels))
     spread = loss.spread(labels) & torch.isin(ids, torch.tensor([*rows.integers, *rows.listed]))
     assert torch.equal(moved[~spread], ids[~spread])
     place = rows.listed.index(int(ids[0][spread[0]][2]))

@@ -133,7 +133,7 @@ class VllmByFamily(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         """Return the class of what `create_from_arg_string` makes, as far as it is ours."""
         words = parse_arguments(arg_string, "--model_args")
         source = words.get("pretrained", "") or words.get("model", "")
-        return OneThinkerVllm if not source or model_type(source) in FAMILY else cls
+        return OneThinkerVllm if _is_ours(source) else cls
 
     @classmethod
     def create_from_arg_string(
@@ -142,7 +142,7 @@ class VllmByFamily(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         """Return the model that fits the family of `pretrained` (or `model`)."""
         words = parse_arguments(arg_string, "--model_args")
         source = words.pop("pretrained", "") or words.pop("model", "")
-        if not source or model_type(source) in FAMILY:
+        if _is_ours(source):
             named = {"pretrained": source, **words} if source else words
             return OneThinkerVllm.create_from_arg_string(_joined(named), additional_config)
         check_platform()
@@ -237,6 +237,11 @@ def _seed(seed: int, key: tuple[Any, ...]) -> int:
     """Return a seed of the sample's own, so that replies do not depend on the order."""
     state = hashlib.sha256(repr((seed, key)).encode()).digest()
     return int.from_bytes(state[:4], "big")
+
+
+def _is_ours(source: str) -> bool:
+    """Return whether the model of a folder or hub id is one of the family; ours is the default."""
+    return not source or model_type(source) in FAMILY
 
 
 def _joined(arguments: Mapping[str, str]) -> str:
