@@ -3,9 +3,9 @@
 Where one token stands for a whole number, plain cross entropy treats a coordinate that is one
 off like one that is 500 off. Here the target of a coordinate is a Gaussian over the tokens of its
 own row (integers, or tenths of a second), which for small models from scratch is the difference
-between learning places in minutes and not at all. Only replies that ground (with boxes or times)
-are treated so, and in them not whole seconds: a count of 5 is not nearly one of 6, nor is second 3
-nearly second 4. All coordinates are, small ones too: a sharp target among spread ones wins every
+between learning places in minutes and not at all. Only places in thoughts and replies that ground
+(with boxes or times) are treated so, and in these not whole seconds: a count of 5 is not nearly one
+of 6, nor is second 3 nearly second 4. All coordinates are, small ones too: a sharp target among spread ones wins every
 greedy choice that it is near to. Other tokens keep their one-hot target.
 """
 
@@ -21,6 +21,10 @@ __all__ = ["SmoothedNumbers"]
 REACH = 3  # neighbours beyond three spreads weigh under 0.1 %
 JITTER = 0.5
 """Deviation of what the model reads, as a share of the spread of what it is to say."""
+DRIFT = 6.0
+"""Deviation of what a long track reads as a whole, as a share of the same spread."""
+LONG = 16
+"""Coordinates of an answer from which on it is a track that could be continued unseen."""
 TENTHS = 0.25
 """Spread of tenths of a second as a share of the spread of coordinates."""
 
@@ -34,18 +38,31 @@ class SmoothedNumbers:
         offsets = torch.arange(-reach, reach + 1)
         self._grounds = torch.tensor(rows.grounding)
         self._opens_time = torch.tensor(rows.opens_time)
+        self._opens_point = torch.tensor(rows.opens_point)
+        self._equals = torch.tensor(rows.equals)
         self._second = torch.tensor(rows.second)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
         # neighbours[id] = token ids around `id`; -1 beyond the end of the row or for other tokens
         self._neighbours = torch.full((vocabulary, len(offsets)), -1)
         self._weights = torch.zeros(vocabulary, len(offsets))
         self._widths = torch.zeros(vocabulary)
-        for ids, width in (
-            (rows.integers, spread),
-            (rows.listed, spread),
-            (rows.tenths, spread * TENTHS),
+        # the row of numbers an id is in, its place there, and the ids by row and place
+        self._row = torch.full((vocabulary,), -1)
+        self._place = torch.zeros(vocabulary, dtype=torch.long)
+        self._last = torch.tensor(
+            [len(ids) - 1 for ids in (rows.integers, rows.listed, rows.tenths)]
+        )
+        self._ids = torch.zeros(3, len(rows.integers), dtype=torch.long)
+        for at, (ids, width) in enumerate(
+            (
+                (rows.integers, spread),
+                (rows.listed, spread),
+                (rows.tenths, spread * TENTHS),
+            )
         ):
             row = torch.tensor(ids)
+            self._row[row], self._place[row] = at, torch.arange(len(row))
+            self._ids[at, : len(row)] = row
             places = torch.arange(len(row))[:, None] + offsets[None, :]
             inside = (places >= 0) & (places < len(row))
             self._neighbours[row] = torch.where(inside, row[places.clamp(0, len(row) - 1)], -1)
@@ -56,15 +73,19 @@ class SmoothedNumbers:
     def spread(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
 
-        Those of rows with boxes or times, but for whole seconds: the two numbers that open a
-        time, and one after the word "second".
+        Those of places in thoughts, and those of rows with boxes or times but for whole seconds:
+        the two numbers that open a time, and one after the word "second".
         """
         place = targets.device
         grounds = torch.isin(targets, self._grounds.to(place)).any(dim=1, keepdim=True)
         opens = torch.isin(targets, self._opens_time.to(place))
         second = torch.isin(targets, self._second.to(place))
+        point = torch.isin(targets, self._opens_point.to(place))
+        equals = torch.isin(targets, self._equals.to(place))
+        named = _later(point, 1) | _later(point, 2) | _later(equals, 1)
         after = _later(opens, 1) | _later(opens, 2) | _later(second, 2)
-        return grounds & ~(after & torch.isin(targets, self._whole.to(place)))
+        exact = after & torch.isin(targets, self._whole.to(place))
+        return named | (grounds & ~exact)
 
     def jittered(
         self, ids: torch.Tensor, labels: torch.Tensor, spread: torch.Tensor
@@ -73,15 +94,31 @@ class SmoothedNumbers:
 
         All three are (rows, length); `spread` is that of `labels`, -100 stands for no label.
         Truth knows only multiples of a pixel and half seconds; a model that says their neighbours
-        must have read them too, or it loses the thread after the first one.
+        must have read them too, or it loses the thread after the first one. In half of the long
+        tracks all x and all y are moved alike besides: a track continued from what was said drifts
+        away from what is shown, and only who has read such tracks looks where the object is.
         """
+        place = labels.device
         known = labels.clamp(min=0)
-        reach = self._neighbours.shape[1] // 2
-        moves = torch.randn(labels.shape, device=labels.device) * JITTER
-        moves = (moves * self._widths.to(labels.device)[known]).round().long().clamp(-reach, reach)
-        moved = self._neighbours.to(labels.device)[known].gather(-1, (moves + reach)[..., None])
-        moved = moved.squeeze(-1)
-        return torch.where(spread & (labels >= 0) & (moved >= 0), moved, ids)
+        row = self._row.to(place)[known]
+        moves = torch.randn(labels.shape, device=place) * JITTER + self._drift(labels, spread)
+        moves = (moves * self._widths.to(place)[known]).round().long()
+        last = self._last.to(place)[row.clamp(min=0)]
+        moved = (self._place.to(place)[known] + moves).clamp(min=0).minimum(last)
+        read = self._ids.to(place)[row.clamp(min=0), moved]
+        return torch.where(spread & (labels >= 0) & (row >= 0), read, ids)
+
+    def _drift(self, labels: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+        """Return by how many spreads each number of a long track is moved with the others."""
+        place = labels.device
+        answer = torch.isin(labels, self._grounds.to(place)).cumsum(dim=1) > 0
+        numbers = spread & answer & torch.isin(labels, self._whole.to(place))
+        drifts = (numbers.sum(dim=1, keepdim=True) >= LONG) & (
+            torch.rand(len(labels), 1, device=place) < 0.5
+        )
+        offsets = torch.randn(len(labels), 2, device=place) * DRIFT
+        axis = (numbers.cumsum(dim=1) - 1).clamp(min=0) % 2  # x and y take turns
+        return offsets.gather(1, axis) * (numbers & drifts)
 
     def __call__(
         self, logits: torch.Tensor, targets: torch.Tensor, spread: torch.Tensor

@@ -31,6 +31,8 @@ FRAGMENTS = (
     '{"boxes": [',
     '{"boxes": {"',
     '{"time": [',
+    '{"time": ',
+    ', "boxes": [',
     '], "boxes": {"',
     '], "positive_points": [[',
     ']], "negative_points": [[',
@@ -40,6 +42,7 @@ FRAGMENTS = (
     *(f'], "{second}": [' for second in range(64)),
     *(f'{{"boxes": {{"{second}": [' for second in range(64)),
     *(f'], "boxes": {{"{second}": [' for second in range(64)),
+    " at [",
     "], [",
     "]}}",
     "]]}",
@@ -79,7 +82,8 @@ class NumberRows:
     """Token ids of 0..1000, of the same with a comma, and of 0.0..40.9, each in order.
 
     `grounding` are the ids of fragments with which boxes and times begin, `opens_time` of the one
-    before the two ends of a time, `second` of the word.
+    before the two ends of a time, `opens_point` before the two numbers of a place in a thought,
+    `equals` before one number there, `second` of the word.
     """
 
     integers: tuple[int, ...]
@@ -87,6 +91,8 @@ class NumberRows:
     tenths: tuple[int, ...]
     grounding: tuple[int, ...]
     opens_time: tuple[int, ...]
+    opens_point: tuple[int, ...]
+    equals: tuple[int, ...]
     second: tuple[int, ...]
 
 
@@ -136,6 +142,8 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         tuple(vocabulary[text] for text in _tenths()),
         tuple(vocabulary[text] for text in FRAGMENTS if '"boxes"' in text or '"time"' in text),
         (vocabulary['{"time": ['],),
+        (vocabulary[" at ["],),
+        (vocabulary["="],),
         tuple(vocabulary[text] for text in ("\u0120second",) if text in vocabulary),
     )
 

@@ -10,6 +10,7 @@ from onethinker_eval.demo.canvas import BLACK, GREY, Canvas, Figure
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.shapes import COLOURS
+from onethinker_eval.demo.steps import at_pixel
 
 __all__ = ["Chart", "chart", "chart_caption", "chart_queries"]
 
@@ -19,11 +20,15 @@ _INKS = ("red", "green", "blue", "orange", "purple")
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """A drawn chart and its numbers: one value (1..10) for each letter."""
+    """A drawn chart, its numbers (one of 1..10 for each letter) and where they are drawn.
+
+    `tops` are pixels: the point, or the middle of the bar's upper end.
+    """
 
     figure: Figure
     kind: str
     values: tuple[int, ...]
+    tops: tuple[tuple[float, float], ...]
 
     @property
     def letters(self) -> str:
@@ -33,6 +38,12 @@ class Chart:
     def value(self, letter: str) -> int:
         """Return the value of a group."""
         return self.values[_LETTERS.index(letter)]
+
+    def read(self, letter: str) -> str:
+        """Return a step of thought: where a group ends and what that means."""
+        x, y = self.tops[_LETTERS.index(letter)]
+        place = at_pixel(x, y, (self.figure.width, self.figure.height))
+        return f"{letter} ends {place} and that is {self.value(letter)}"
 
 
 def chart(dice: Dice, size: tuple[int, int], groups: tuple[int, int] = (3, 5)) -> Chart:
@@ -62,7 +73,7 @@ def chart(dice: Dice, size: tuple[int, int], groups: tuple[int, int] = (3, 5)) -
             canvas.disc(x, y, 3.5, COLOURS["red"])
     canvas.line((left, top), (left, floor), BLACK)
     canvas.line((left, floor), (right, floor), BLACK)
-    return Chart(canvas.figure(), kind, values)
+    return Chart(canvas.figure(), kind, values, tuple(points))
 
 
 def _near(value: int, low: int = 0) -> tuple[str, ...]:
@@ -82,7 +93,7 @@ def _read(dice: Dice, it: Chart) -> Query:
         f"What is the value of {_noun(it)} {letter}?",
         str(value),
         _near(value, 1),
-        f"{_noun(it).capitalize()} {letter} ends at {value}.",
+        f"{_noun(it).capitalize()} {it.read(letter)}.",
     )
 
 
@@ -96,7 +107,7 @@ def _highest(dice: Dice, it: Chart) -> Query:
         f"Which {_noun(it)} has the {word} value?",
         letter,
         tuple(other for other in _LETTERS if other != letter),
-        f"The {word} value is {value}, at {letter}.",
+        f"The {word} is this: {it.read(letter)}.",
     )
 
 
@@ -108,7 +119,7 @@ def _difference(dice: Dice, it: Chart) -> Query:
         f"By how much is {one} higher than {other}?",
         str(a - b),
         _near(a - b, 1),
-        f"{one} is {a} and {other} is {b}. {a} - {b} = {a - b}.",
+        f"{it.read(one)}. {it.read(other)}. {a} - {b} = {a - b}.",
     )
 
 
@@ -120,7 +131,7 @@ def _sum(dice: Dice, it: Chart) -> Query:
         f"What is the sum of {one} and {other}?",
         str(a + b),
         _near(a + b, 1),
-        f"{one} is {a} and {other} is {b}. {a} + {b} = {a + b}.",
+        f"{it.read(one)}. {it.read(other)}. {a} + {b} = {a + b}.",
     )
 
 
@@ -133,7 +144,7 @@ def _above(dice: Dice, it: Chart) -> Query:
         f"How many {_noun(it)}s lie above {limit}?",
         str(len(found)),
         _near(len(found)),
-        f"{names} That makes {len(found)}.",
+        f"{'. '.join(map(it.read, it.letters))}. {names} That makes {len(found)}.",
     )
 
 
@@ -146,7 +157,7 @@ def _mean(dice: Dice, it: Chart) -> Query:
         f"What is the mean of {one} and {other}? Give one decimal.",
         f"{mean:.1f}",
         tuple(f"{mean + step:.1f}" for step in (0.5, -0.5, 1.0, -1.0, 1.5)),
-        f"{one} is {a} and {other} is {b}. Half of {a + b} is {mean:.1f}.",
+        f"{it.read(one)}. {it.read(other)}. Half of {a + b} is {mean:.1f}.",
     )
 
 

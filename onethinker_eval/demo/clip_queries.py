@@ -8,6 +8,7 @@ from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline
 from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
+from onethinker_eval.demo.steps import course, first_and_last
 from onethinker_eval.demo.temporal import doing
 
 __all__ = ["CLIP_QUERIES", "clip_queries", "told"]
@@ -29,6 +30,15 @@ def _name(line: Timeline, event: Event) -> str:
 def told(line: Timeline, event: Event) -> str:
     """Return an event as a clause, such as "the red circle moves up"."""
     return f"the {_name(line, event)} {doing(event.kind)}"
+
+
+def _watched(line: Timeline, event: Event) -> str:
+    body = line.scene.bodies[event.body]
+    return f"I watch the {_name(line, event)}. {course(line.scene, body, event.kind)}."
+
+
+def _surveyed(line: Timeline) -> str:
+    return first_and_last(line.scene, line.scene.bodies)
 
 
 def _absent_names(dice: Dice, line: Timeline) -> list[str]:
@@ -70,7 +80,7 @@ def _direction(dice: Dice, line: Timeline) -> Query | None:
         f"In which direction does the {name} move?",
         right,
         (*wrong, "it does not move", "in a circle"),
-        f"I watch the {name}. It moves {right}.",
+        f"{_watched(line, event)} It moves {right}.",
     )
 
 
@@ -83,7 +93,7 @@ def _fate(dice: Dice, line: Timeline) -> Query | None:
     right = _FATES[kinds.index(event.kind)]
     name = _name(line, event)
     wrong = tuple(dice.shuffled([text for text in _FATES if text != right])[:5])
-    thought = f"I watch the {name}: {right}."
+    thought = f"{_watched(line, event)} So {right}."
     return Query("action", f"What happens to the {name}?", right, wrong, thought)
 
 
@@ -99,7 +109,7 @@ def _who(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape {doing(event.kind)}?",
         right,
         _other_names(dice, line, right),
-        f"Only the {right} {doing(event.kind)}.",
+        f"{_surveyed(line)} Only the {right} {doing(event.kind)}.",
     )
 
 
@@ -126,7 +136,7 @@ def _which_first(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape is the {word} to start moving?",
         right,
         (*others, *extra)[:6],
-        f"The {right} starts to move at {ordered[0].span_s[0]:.1f} s, {word} of all.",
+        f"The {right} starts to move at {ordered[0].span_s[0]:.1f} s {word} of all.",
     )
 
 
@@ -144,7 +154,7 @@ def _count(dice: Dice, line: Timeline) -> Query | None:
         f"How many {noun}?",
         str(count),
         near[:5],
-        f"I count: {', '.join(found) or 'none'}. That makes {count}.",
+        f"{_surveyed(line)} I count: {' and '.join(found) or 'none'}. That makes {count}.",
     )
 
 
@@ -159,7 +169,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"From {event.span_s[0]:.1f} s on, {right}. The others do not happen.",
+        f"{_surveyed(line)} So {right}.",
     )
 
 
@@ -190,7 +200,7 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
         f"What is the next thing to happen after this: {ended}?",
         right,
         tuple(false[:5]),
-        f"That ends at {before.span_s[1]:.1f} s. Then {right}.",
+        f"{_surveyed(line)} That ends at {before.span_s[1]:.1f} s. Then {right}.",
     )
 
 
@@ -213,7 +223,8 @@ def _part(dice: Dice, line: Timeline) -> Query | None:
         f"When can the {name} be seen?",
         right,
         (*wrong, "all the time", "at no time", "only in the very first frame"),
-        f"The {name} is there from {event.span_s[0]:.1f} s to {event.span_s[1]:.1f} s, {right}.",
+        f"{course(line.scene, line.scene.bodies[event.body], event.kind)}. "
+        f"That is from {event.span_s[0]:.1f} s to {event.span_s[1]:.1f} s {right}.",
     )
 
 

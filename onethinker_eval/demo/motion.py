@@ -22,7 +22,6 @@ __all__ = [
     "Event",
     "Timeline",
     "clip_looks",
-    "direction",
     "timeline",
     "touching",
     "wander",
@@ -90,13 +89,6 @@ def touching(one: Box, other: Box) -> float:
         return 0.0
     smaller = min((b[2] - b[0]) * (b[3] - b[1]) for b in (one, other))
     return w * h / smaller
-
-
-def direction(dx: float, dy: float) -> str:
-    """Return the word for the larger part of a displacement in pixels (y grows downwards)."""
-    if abs(dx) >= abs(dy):
-        return "right" if dx > 0 else "left"
-    return "down" if dy > 0 else "up"
 
 
 def _spans(dice: Dice, count: int, duration_s: float, step_s: float) -> list[Span]:

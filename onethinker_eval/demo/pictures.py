@@ -13,6 +13,7 @@ from onethinker_eval.demo.canvas import BLACK, GREY, Canvas, Figure
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.shapes import COLOURS, SHAPES, Rgb
+from onethinker_eval.demo.steps import at_pixel
 
 __all__ = [
     "cycle",
@@ -56,27 +57,30 @@ def cycle(dice: Dice, size: tuple[int, int]) -> Drawn:
     start = dice.integer(0, 3)
     after, before = (start + step) % 4, (start - step) % 4
     asked = dice.integer(0, 3)
+    places = [at_pixel(x, y, size) for x, y in spots]
     return canvas.figure(), [
         Query(
             "diagram",
             f"What comes right after the {names[start]}?",
             names[after],
             _others(names, names[after]),
-            f"The arrow from the {names[start]} leads to the {names[after]}.",
+            f"The {names[start]} is {places[start]}. The arrow from there ends {places[after]} "
+            f"where the {names[after]} is.",
         ),
         Query(
             "diagram",
             f"Which letter comes right before {_LETTERS[start]}?",
             _LETTERS[before],
             _others(_LETTERS, _LETTERS[before]),
-            f"The arrow that ends at {_LETTERS[start]} starts at {_LETTERS[before]}.",
+            f"{_LETTERS[start]} is {places[start]}. The arrow to there starts {places[before]} "
+            f"where {_LETTERS[before]} is.",
         ),
         Query(
             "labels",
             f"Which letter marks the {shapes[asked]}?",
             _LETTERS[asked],
             _others(_LETTERS, _LETTERS[asked]),
-            f"The letter next to the {shapes[asked]} is {_LETTERS[asked]}.",
+            f"The {shapes[asked]} is {places[asked]}. The letter there is {_LETTERS[asked]}.",
         ),
     ]
 
@@ -108,13 +112,14 @@ def magnets(dice: Dice, size: tuple[int, int]) -> Drawn:
     alike = inner[0] == inner[1]
     right, wrong = ("repel", "attract") if alike else ("attract", "repel")
     word = "like" if alike else "unlike"
+    middle = at_pixel(8 + 2 * wide + gap / 2, y, size)
     return canvas.figure(), [
         Query(
             "physics",
             "Will these magnets attract or repel each other?",
             right,
             (wrong,),
-            f"The poles that face each other are {inner[0]} and {inner[1]}. "
+            f"The magnets meet {middle}. The poles there are {inner[0]} and {inner[1]}. "
             f"These are {word} poles, so the magnets {right}.",
         )
     ]
@@ -128,6 +133,7 @@ def solutions(dice: Dice, size: tuple[int, int]) -> Drawn:
     if abs(counts[0] - counts[1]) < 2:
         counts[1] = 12 - counts[0] if counts[0] != 6 else 10
     wide, tall = size[0] / 2 - 20, size[1] - 40
+    running: list[str] = []
     for at, count in enumerate(counts):
         x1, y1 = 10 + at * size[0] / 2, 10
         canvas.rectangle(x1, y1 + tall * 0.15, x1 + wide, y1 + tall, (216, 234, 246))
@@ -138,7 +144,9 @@ def solutions(dice: Dice, size: tuple[int, int]) -> Drawn:
         ):
             canvas.line(a, b, BLACK)
         cells = [(c, r) for r in range(4) for c in range(3)]
-        for c, r in dice.sample(cells, count):
+        chosen = dice.sample(cells, count)
+        running.append(", ".join(str(sum(r <= row for _, r in chosen)) for row in range(4)))
+        for c, r in chosen:
             canvas.disc(x1 + wide * (c + 0.5) / 3, y1 + tall * (0.27 + r * 0.2), 5, COLOURS[colour])
         canvas.text(x1 + wide / 2, size[1] - 14, "AB"[at], scale=2)
     right = "AB"[counts.index(max(counts))]
@@ -149,8 +157,8 @@ def solutions(dice: Dice, size: tuple[int, int]) -> Drawn:
             f"Which solution has a higher concentration of {colour} particles?",
             f"solution {right}",
             (f"solution {other}", "neither; their concentrations are the same"),
-            f"Both glasses hold the same volume. A has {counts[0]} particles and B has "
-            f"{counts[1]}, so solution {right} is more concentrated.",
+            f"I count row by row. A: {running[0]}. B: {running[1]}. Both glasses are the same "
+            f"size. Solution {right} is more concentrated.",
         )
     ]
 
@@ -175,6 +183,10 @@ def thermometers(dice: Dice, size: tuple[int, int]) -> Drawn:
         canvas.text(x, size[1] - 10, "ABC"[at])
     hot, cold = values.index(max(values)), values.index(min(values))
     asked = dice.integer(0, 2)
+    ends = [
+        at_pixel(size[0] * (at + 0.5) / 3 + 6, floor - (floor - top) * value / 40, size)
+        for at, value in enumerate(values)
+    ]
     near = tuple(str(v) for v in range(0, 45, 5) if v != values[asked])
     return canvas.figure(), [
         Query(
@@ -182,21 +194,21 @@ def thermometers(dice: Dice, size: tuple[int, int]) -> Drawn:
             "Which thermometer shows the highest temperature?",
             "ABC"[hot],
             _others("ABC", "ABC"[hot]),
-            f"{'ABC'[hot]} reaches up to {max(values)}.",
+            f"The highest column ends {ends[hot]}. That is {'ABC'[hot]}.",
         ),
         Query(
             "physics",
             "Which thermometer shows the lowest temperature?",
             "ABC"[cold],
             _others("ABC", "ABC"[cold]),
-            f"{'ABC'[cold]} reaches only {min(values)}.",
+            f"The lowest column ends {ends[cold]}. That is {'ABC'[cold]}.",
         ),
         Query(
             "physics",
             f"What temperature does thermometer {'ABC'[asked]} show?",
             str(values[asked]),
             tuple(dice.sample(near, 5)),
-            f"The column of {'ABC'[asked]} ends at {values[asked]}.",
+            f"The column of {'ABC'[asked]} ends {ends[asked]} and that is {values[asked]}.",
         ),
     ]
 
@@ -213,13 +225,18 @@ def screen(dice: Dice, size: tuple[int, int]) -> Drawn:
         canvas.frame(x - 30, y - 14, x + 30, y + 14, GREY)
         canvas.text(x, y, word, scale=2)
     asked = dice.integer(0, 3)
+    place = at_pixel(
+        size[0] * (0.27 + 0.46 * (asked % 2)),
+        16 + (size[1] - 16) * (0.27 + 0.46 * (asked // 2)),
+        size,
+    )
     return canvas.figure(), [
         Query(
             "gui_general",
             f"Where do you tap to choose {words[asked].lower()}?",
             corners[asked],
             _others(corners, corners[asked]),
-            f"The button {words[asked].lower()} is at the {corners[asked]}.",
+            f"The button {words[asked].lower()} is {place} at the {corners[asked]}.",
         )
     ]
 
@@ -303,6 +320,10 @@ def point_tracking(dice: Dice, size: tuple[int, int]) -> Drawn:
     canvas.text(x, y, "+", (255, 255, 255), scale=2)
     canvas.line((middle, 0), (middle, size[1]), BLACK)
     right = corners[spots[1][0]]
+    moved = (
+        middle + middle * (0.27 + 0.46 * (spots[1][0] % 2)),
+        size[1] * (0.27 + 0.46 * (spots[1][0] // 2)),
+    )
     return canvas.figure(), [
         Query(
             "point_tracking",
@@ -310,6 +331,7 @@ def point_tracking(dice: Dice, size: tuple[int, int]) -> Drawn:
             "Where is the point marked with a cross in the second frame?",
             right,
             _others(corners, right),
-            f"The cross marks the {colours[0]} circle. In the second frame it is at the {right}.",
+            f"The cross is {at_pixel(x, y, size)} on the {colours[0]} circle. In the second frame "
+            f"that is {at_pixel(*moved, size)} at the {right}.",
         )
     ]

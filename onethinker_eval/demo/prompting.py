@@ -72,6 +72,6 @@ def segmentation_thought(cue: str, name: str, answer: dict[str, Any]) -> str:
     """Return a short thought that leads from the wanted body to its box and points."""
     x1, y1, x2, y2 = answer["boxes"]
     return (
-        f"I look for {cue}. It is the {name}, from {x1} to {x2} across and from {y1} to {y2} down. "
+        f"I look for {cue}. It is the {name} from {x1} to {x2} across and from {y1} to {y2} down. "
         "I put points inside it and just outside."
     )

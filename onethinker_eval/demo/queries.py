@@ -12,6 +12,7 @@ from onethinker_eval.demo.asking import Ask, choice
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.referring import Seen
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
+from onethinker_eval.demo.steps import at_share, from_the_left
 
 __all__ = ["QUERIES", "Query", "as_choice", "as_number", "plural", "queries"]
 
@@ -49,18 +50,13 @@ def plural_of(word: str) -> str:
     return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
-def _list(bodies: Sequence[Seen]) -> str:
-    names = [f"{body.colour} {body.shape}" for body in bodies]
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def _counted(category: str, question: str, fitting: Sequence[Seen], noun: str) -> Query | None:
     if not fitting:
         return None
     count = str(len(fitting))
     near = sorted((c for c in _COUNTS if c != count), key=lambda c: abs(int(c) - len(fitting)))
     is_or_are = "is" if len(fitting) == 1 else "are"
-    thought = f"I count: {_list(fitting)}. There {is_or_are} {count} {noun}."
+    thought = f"{from_the_left(fitting)} There {is_or_are} {count} {noun}."
     return Query(category, question, count, tuple(near[:4]), thought)
 
 
@@ -104,7 +100,7 @@ def _colour_of(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
         return None
     text = dice.pick(("What colour is the {0}?", "Which colour does the {0} have?"))
     wrong = tuple(dice.shuffled([c for c in COLOURS if c != body.colour])[:4])
-    thought = f"There is one {body.shape}, and it is {body.colour}."
+    thought = f"The {body.shape} is {at_share(body.x, body.y)}. It is {body.colour}."
     return Query("attribute", text.format(body.shape), body.colour, wrong, thought)
 
 
@@ -114,7 +110,7 @@ def _shape_of(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
         return None
     text = dice.pick(("What is the {0} shape?", "Which shape is {0}?"))
     wrong = tuple(dice.shuffled([s for s in SHAPES if s != body.shape])[:4])
-    thought = f"One shape is {body.colour}: the {body.shape}."
+    thought = f"The {body.colour} shape is {at_share(body.x, body.y)}. It is a {body.shape}."
     return Query("attribute", text.format(body.colour), body.shape, wrong, thought)
 
 
@@ -133,7 +129,7 @@ def _place_of(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     corners = tuple(f"{v} {h}" for v in ("top", "bottom") for h in ("left", "right"))
     text = dice.pick(("In which part of the picture is the {0}?", "Where is the {0}?"))
     name = f"{body.colour} {body.shape}"
-    thought = f"The {name} lies towards the {corner}."
+    thought = f"The {name} is {at_share(body.x, body.y)} towards the {corner}."
     wrong = tuple(c for c in corners if c != corner)
     return Query("localisation", text.format(name), corner, wrong, thought)
 
@@ -159,7 +155,8 @@ def _extreme(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     absent = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
     extra = [name for name in dice.shuffled(absent) if name not in names]
     filled = tuple((wrong + extra)[: max(3, len(wrong))])
-    thought = f"I compare the positions. The {right} is {words}."
+    place = at_share(ordered[0].x, ordered[0].y)
+    thought = f"The shape {words} is {place}. It is the {right}."
     return Query("relation", f"Which shape is {words}?", right, filled, thought)
 
 
@@ -169,8 +166,7 @@ def _most_colour(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     if len(ranked) < 2 or values.count(ranked[0]) == values.count(ranked[1]):
         return None
     wrong = [*ranked[1:], *dice.shuffled([c for c in COLOURS if c not in ranked])][:4]
-    times = values.count(ranked[0])
-    thought = f"{ranked[0].capitalize()} occurs {times} times, more than any other colour."
+    thought = f"{from_the_left(bodies)} Most are {ranked[0]}."
     return Query("comparison", "Which colour occurs most often?", ranked[0], tuple(wrong), thought)
 
 
@@ -182,7 +178,7 @@ def _striped(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     right = f"{striped[0].colour} {striped[0].shape}"
     absent = [f"{c} {s}" for c in COLOURS for s in SHAPES if f"{c} {s}" not in names]
     wrong = [name for name in names if name != right] + dice.sample(absent, 3)
-    thought = f"Only the {right} has stripes."
+    thought = f"Stripes are {at_share(striped[0].x, striped[0].y)} on the {right}."
     return Query("attribute", "Which shape is striped?", right, tuple(wrong[:4]), thought)
 
 

@@ -191,7 +191,8 @@ def _related(target: Seen, everything: Sequence[Seen]) -> list[Expression]:
             for own in _USES[:5]:
                 text = f"{_head(target, own)} {phrase} the {named.text}"
                 meaning = _both(_attributes(target, own), beside)
-                cue = f"the {named.text} and then {phrase} it"
+                place = f"at [{round(1000 * anchor.x)}, {round(1000 * anchor.y)}]"
+                cue = f"the {named.text} {place} and then {phrase} it"
                 result.append(Expression(text, meaning, cue, len(own)))
     return result
 

@@ -29,7 +29,7 @@ _SEGMENT = (
     "Cut out the {0}.",
 )
 _THOUGHTS = (
-    "I look for {0}. It is the {1}, from {2} to {4} across and from {3} to {5} down.",
+    "I look for {0}. It is the {1} from {2} to {4} across and from {3} to {5} down.",
     "I search for {0} and find the {1}. It spans {2} to {4} across and {3} to {5} down.",
     "The words mean {0}. That is the {1}; it covers {2} to {4} across and {3} to {5} down.",
 )

@@ -14,6 +14,7 @@ from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import CORNERS
+from onethinker_eval.demo.steps import course
 
 __all__ = ["doing", "temporal"]
 
@@ -66,14 +67,14 @@ def _reasoned(dice: Dice, line: Timeline, event: Event) -> tuple[str, str] | Non
         words = "without any corners" if corners == 0 else f"with {corners} corners"
         rounded = corners == 0 and any(o.shape == "heart" for o in others)
         if not rounded:
-            found.append((f"the only shape {words}", f"a {body.shape} fits, the {name}"))
+            found.append((f"the only shape {words}", f"a {body.shape} fits: the {name}"))
     same_shape = [o for o in others if o.shape == body.shape]
     others_shapes = [o.shape for o in others]
     if not same_shape and len(others_shapes) >= 2 and len(set(others_shapes)) == 1:
         found.append(
             (
                 "the shape that is unlike all the others",
-                f"the others are {others_shapes[0]}s, so it is the {name}",
+                f"the others are {others_shapes[0]}s; it is the {name}",
             )
         )
     appearing = [e for e in line.events if e.kind == "visible"]
@@ -105,7 +106,7 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
     question = dice.pick(_ASK[style]).format(subject, act)
     thought = (
         f"I need the time in which {subject} {act}.{step} "
-        f"It begins at {start:.1f} s and ends at {end:.1f} s."
+        f"{course(line.scene, body, event.kind)}. It begins at {start:.1f} s and ends at {end:.1f} s."
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}
     return Ask(

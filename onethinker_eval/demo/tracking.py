@@ -6,14 +6,12 @@ target always shows at least 45 % of itself at those frames; another body may pa
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 from numpy.typing import NDArray
 
 from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
-from onethinker_eval.demo.motion import FPS, clip_looks, direction, wander
+from onethinker_eval.demo.motion import FPS, clip_looks, wander
 from onethinker_eval.demo.scene import Body, Box, Scene, box_of, to_1000
 from onethinker_eval.demo.shapes import GROUNDS, shape_mask
 from onethinker_eval.demo.stage import size_for
@@ -84,18 +82,12 @@ def _ask(dice: Dice, scene: Scene, index: int, boxes: list[Box]) -> Ask:
     body = scene.bodies[index]
     track = [to_1000(box, scene.width, scene.height) for box in boxes]
     answer = {"boxes": {str(at + 1): box for at, box in enumerate(track)}}
-    steps = [
-        direction(b.x - a.x, b.y - a.y)
-        for a, b in pairwise(body.keys)
-        if max(abs(b.x - a.x), abs(b.y - a.y)) > 8
-    ][:3]
-    route = f" First it goes {', then '.join(steps)}." if steps else ""
     return Ask(
         "tracking",
         "tracking",
         "tracking",
         dice.pick(_TEMPLATES).format(track[0]),
         to_json(answer),
-        f"The first box holds the {body.colour} {body.shape}.{route} I follow it for 32 seconds.",
+        f"The first box holds the {body.colour} {body.shape}. I follow it for 32 seconds.",
         facts={"body": index, "boxes_px": [list(box) for box in boxes]},
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
 
 import pytest
 from tiny_training import tiny_parts
@@ -91,7 +92,14 @@ def test_a_scheduler_reaches_both_and_a_resumed_run_equals_an_uninterrupted_one(
 
 
 ROWS = NumberRows(
-    tuple(range(60)), tuple(range(60, 120)), tuple(range(120, 140)), (140,), (140,), (141,)
+    integers=tuple(range(60)),
+    listed=tuple(range(60, 120)),
+    tenths=tuple(range(120, 140)),
+    grounding=(140,),
+    opens_time=(140,),
+    opens_point=(140,),
+    equals=(140,),
+    second=(141,),
 )
 WIDTH = 142
 
@@ -154,7 +162,9 @@ def test_coordinates_and_tenths_are_spread_but_no_counts_and_whole_seconds() -> 
         'At 12 <answer>{"boxes": [31, 234, 694, 805]}</answer>': [12, 31, 234, 694, 805],
         '<answer>{"time": [1.0, 6.0]}</answer>': [1.0, 6.0],
         '<answer>{"time": [0, 4], "boxes": {"0": [25, 78, 9, 305]}}</answer>': [25, 78, 9, 305],
+        '<answer>{"time": 0.5, "boxes": [31, 234, 94, 805]}</answer>': [0.5, 31, 234, 94, 805],
         "<think>9 - 3 = 6. That ends at 11.0 s.</think><answer>6</answer>": [],
+        "<think>2, 3, 5. 1 at [31, 234] star. Its x: 0.6=241, 2.8=0.</think>": [31, 234, 241, 0],
     }
     for reply, expected in replies.items():
         ids = torch.tensor([tokenizer(reply)["input_ids"]])
@@ -177,7 +187,25 @@ def test_coordinates_that_are_read_are_moved_a_little_and_nothing_else_is() -> N
     place = rows.listed.index(int(ids[0][spread[0]][2]))
     steps = [rows.listed.index(one) - place for one in moved[:, spread[0]][:, 2].tolist()]
     assert len(set(steps)) > 5
-    assert max(map(abs, steps)) <= 24
+    assert max(map(abs, steps)) <= 24  # six deviations
+
+
+def test_half_of_the_long_tracks_are_read_where_the_object_is_not() -> None:
+    _, processor = tiny_parts()
+    tokenizer = processor.tokenizer
+    rows = number_rows(tokenizer)
+    loss = SmoothedNumbers(rows, spread=8.0, vocabulary=len(tokenizer))
+    track = ", ".join(f'"{second}": [500, 400, 500, 400]' for second in range(1, 9))
+    ids = torch.tensor([tokenizer(f'<answer>{{"boxes": {{{track}}}}}</answer>')["input_ids"]] * 200)
+    moved = loss.jittered(ids, ids, loss.spread(ids))
+    across = torch.isin(ids[0], torch.tensor([rows.listed[500], rows.integers[500]]))
+    shifts = [
+        statistics.fmean(float(tokenizer.decode([one]).strip(" ,")) - 500 for one in row)
+        for row in moved[:, across].tolist()
+    ]
+    far = [shift for shift in shifts if abs(shift) > 8]
+    assert 40 < len(far) < 120  # of 200: all x of one track go the same way
+    assert max(map(abs, far)) > 60
 
 
 def test_near_numbers_cost_less_than_far_ones() -> None:
