@@ -5,8 +5,8 @@ off like one that is 500 off. Here the target of a coordinate is a Gaussian over
 own row (integers, or tenths of a second), which for small models from scratch is the difference
 between learning places in minutes and not at all. Only places in thoughts and replies that ground
 (with boxes or times) are treated so, and in these not whole seconds: a count of 5 is not nearly one
-of 6, nor is second 3 nearly second 4. All coordinates are, small ones too: a sharp target among spread ones wins every
-greedy choice that it is near to. Other tokens keep their one-hot target.
+of 6, nor is second 3 nearly second 4. All coordinates are, small ones too: a sharp target among
+spread ones wins every greedy choice that it is near to. Other tokens keep their one-hot target.
 """
 
 from __future__ import annotations
@@ -49,17 +49,14 @@ class SmoothedNumbers:
         # the row of numbers an id is in, its place there, and the ids by row and place
         self._row = torch.full((vocabulary,), -1)
         self._place = torch.zeros(vocabulary, dtype=torch.long)
-        self._last = torch.tensor(
-            [len(ids) - 1 for ids in (rows.integers, rows.listed, rows.tenths)]
+        kinds = (
+            (rows.integers, spread),
+            (rows.listed, spread),
+            (rows.tenths, spread * TENTHS),
         )
-        self._ids = torch.zeros(3, len(rows.integers), dtype=torch.long)
-        for at, (ids, width) in enumerate(
-            (
-                (rows.integers, spread),
-                (rows.listed, spread),
-                (rows.tenths, spread * TENTHS),
-            )
-        ):
+        self._last = torch.tensor([len(ids) - 1 for ids, _ in kinds])
+        self._ids = torch.zeros(len(kinds), len(rows.integers), dtype=torch.long)
+        for at, (ids, width) in enumerate(kinds):
             row = torch.tensor(ids)
             self._row[row], self._place[row] = at, torch.arange(len(row))
             self._ids[at, : len(row)] = row

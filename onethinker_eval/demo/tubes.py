@@ -128,7 +128,8 @@ def _ask(dice: Dice, scene: Scene, kinds: Sequence[str], index: int) -> Ask | No
     start, end = min(boxes), max(boxes)
     answer = {"time": [start, end], "boxes": {str(at): box for at, box in boxes.items()}}
     thought = (
-        f"I wait for the {name}. {course(scene, body, 'visible')}. It {act} from second {start} to second {end}. "
+        f"I wait for the {name}. {course(scene, body, 'visible')}. "
+        f"It {act} from second {start} to second {end}. "
         "I note its box at each second."
     )
     return Ask(
