@@ -19,6 +19,7 @@ from trl import GRPOConfig
 
 from onethinker_eval.errors import MissingPart, UsageError
 from onethinker_eval.files import write_atomic
+from onethinker_eval.harness.models.cpu_attention import group_query_heads
 from onethinker_eval.harness.models.vllm_engine import check_platform
 from onethinker_eval.training.ema import TaskMoments
 from onethinker_eval.training.ema_trainer import EmaTrainer, Parts, SpareRows, check_trl
@@ -81,6 +82,8 @@ def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
     arguments = _arguments(recipe)  # before the model: ZeRO-3 then loads it in shards
     set_seed(run.seed)
     model, processor = load_policy(recipe)
+    if not torch.cuda.is_available():
+        group_query_heads(model)
     # TRL pads prompts on the left itself, but lets the tokenizer pad the kinds of tokens.
     processor.tokenizer.padding_side = "left"
     arguments.generation_kwargs = _sampling(processor.tokenizer, run.precision, rollouts.vllm)

@@ -119,6 +119,10 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
             attn_implementation=attention,
             device_map=device_map or str(self.device),
         ).eval()
+        if self.model.device.type == "cpu":
+            from onethinker_eval.harness.models.cpu_attention import group_query_heads
+
+            group_query_heads(self.model)
 
     def prefetch(self, requests: Sequence[Instance]) -> None:
         """Begin to prepare `requests`, which will be asked for next, in this order."""
