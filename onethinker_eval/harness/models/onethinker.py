@@ -121,7 +121,9 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
         ).eval()
         if self.model.device.type == "cpu":
             from onethinker_eval.harness.models.cpu_attention import group_query_heads
+            from onethinker_eval.harness.models.cpu_memory import keep_freed_memory
 
+            keep_freed_memory()
             group_query_heads(self.model)
 
     def prefetch(self, requests: Sequence[Instance]) -> None:
