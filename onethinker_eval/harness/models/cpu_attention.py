@@ -2,9 +2,9 @@
 
 Where several query heads share a key head, transformers repeats keys and values for each of them
 before it multiplies, on CPUs and with a mask always. For one new token that copy of the whole
-cache is nearly all the work. Here the query heads of a key head are the rows of one product
-instead: the same numbers, ten to fifteen times as fast. Longer queries (prompts, training) go the
-stock way, for which the copy matters little.
+cache is most of the work. Here the query heads of a key head are the rows of one product instead,
+which gives the same numbers (`tests/benchmarks/bench_cpu_decoding.py`). Longer queries (prompts,
+training) go the stock way, for which the copy matters little.
 """
 
 from __future__ import annotations
