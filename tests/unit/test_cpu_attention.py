@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from tiny_training import tiny_parts
@@ -28,7 +30,7 @@ def generated(model: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("stock", ["eager", "sdpa"])
 def test_grouped_heads_say_what_the_stock_attention_says(stock: str) -> None:
-    model, _ = tiny_parts()
+    model = copy.deepcopy(tiny_parts()[0])  # others share it and its configuration
     model.set_attn_implementation(stock)
     model.eval()
     tokens, logits = generated(model)
@@ -40,7 +42,7 @@ def test_grouped_heads_say_what_the_stock_attention_says(stock: str) -> None:
 
 
 def test_an_attention_of_another_kind_is_left_alone() -> None:
-    model, _ = tiny_parts()
+    model = copy.deepcopy(tiny_parts()[0])
     model.config._attn_implementation = "flex_attention"
     group_query_heads(model)
     assert model.config._attn_implementation == "flex_attention"
