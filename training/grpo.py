@@ -20,7 +20,6 @@ from trl import GRPOConfig
 from onethinker_eval.errors import MissingPart, UsageError
 from onethinker_eval.files import write_atomic
 from onethinker_eval.harness.models.cpu_attention import group_query_heads
-from onethinker_eval.harness.models.cpu_memory import keep_freed_memory
 from onethinker_eval.harness.models.vllm_engine import check_platform
 from onethinker_eval.training.ema import TaskMoments
 from onethinker_eval.training.ema_trainer import EmaTrainer, Parts, SpareRows, check_trl
@@ -85,7 +84,6 @@ def build(recipe: Recipe, rewards: RolloutRewards | None = None) -> EmaTrainer:
     model, processor = load_policy(recipe)
     if not torch.cuda.is_available():
         group_query_heads(model)
-        keep_freed_memory()
     # TRL pads prompts on the left itself, but lets the tokenizer pad the kinds of tokens.
     processor.tokenizer.padding_side = "left"
     arguments.generation_kwargs = _sampling(processor.tokenizer, run.precision, rollouts.vllm)

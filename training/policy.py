@@ -11,6 +11,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_vision
 
 from onethinker_eval.errors import MissingPart, UsageError
+from onethinker_eval.harness.models.cpu_memory import keep_freed_memory
 from onethinker_eval.prompts import load_profile
 from onethinker_eval.training.launch import uses_deepspeed
 from onethinker_eval.training.recipe import ModelSettings, Recipe
@@ -39,9 +40,11 @@ def load_policy(recipe: Recipe) -> tuple[Any, Any]:
         model = AutoModelForImageTextToText.from_pretrained(settings.path, dtype=dtype)
         processor = AutoProcessor.from_pretrained(settings.path)
     model.set_attn_implementation(settings.attention)
-    if not torch.cuda.is_available() and not uses_deepspeed(recipe.run.deepspeed):
-        _patches_as_matrix(model)
-        _attend_by_size(model)
+    if not torch.cuda.is_available():
+        keep_freed_memory()
+        if not uses_deepspeed(recipe.run.deepspeed):
+            _patches_as_matrix(model)
+            _attend_by_size(model)
     visual = model.model.visual
     visual.requires_grad_(not settings.freeze_vision)
     for merger in (visual.merger, *getattr(visual, "deepstack_merger_list", ())):

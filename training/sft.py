@@ -22,7 +22,6 @@ from trl import SFTConfig, SFTTrainer
 
 from onethinker_eval.errors import RunError, UsageError
 from onethinker_eval.files import write_atomic
-from onethinker_eval.harness.models.cpu_memory import keep_freed_memory
 from onethinker_eval.training.evaluation import check_settings
 from onethinker_eval.training.evaluation_callback import add_evaluations
 from onethinker_eval.training.launch import (
@@ -181,8 +180,6 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
     torch.manual_seed(run.seed)
     arguments = _arguments(recipe)  # before the model: ZeRO-3 then loads it in shards
     model, processor = load_policy(recipe)
-    if not torch.cuda.is_available():
-        keep_freed_memory()
     if run.share_media:
         encode_once(model)
     if run.compile:
