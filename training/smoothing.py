@@ -25,6 +25,8 @@ DRIFT = 6.0
 """Deviation of what a long track reads as a whole, as a share of the same spread."""
 LONG = 16
 """Coordinates of an answer from which on it is a track that could be continued unseen."""
+COURSE = 6
+"""Values of a course in a thought from which on the same holds for it."""
 TENTHS = 0.25
 """Spread of tenths of a second as a share of the spread of coordinates."""
 
@@ -35,37 +37,28 @@ class SmoothedNumbers:
     def __init__(self, rows: NumberRows, spread: float, vocabulary: int) -> None:
         """Prepare the tables; `vocabulary` is the width of the logits."""
         reach = max(1, round(REACH * spread))
-        offsets = torch.arange(-reach, reach + 1)
+        self._offsets = torch.arange(-reach, reach + 1)
         self._grounds = torch.tensor(rows.grounding)
         self._opens_time = torch.tensor(rows.opens_time)
         self._opens_point = torch.tensor(rows.opens_point)
         self._equals = torch.tensor(rows.equals)
         self._second = torch.tensor(rows.second)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
-        # neighbours[id] = token ids around `id`; -1 beyond the end of the row or for other tokens
-        self._neighbours = torch.full((vocabulary, len(offsets)), -1)
-        self._weights = torch.zeros(vocabulary, len(offsets))
-        self._widths = torch.zeros(vocabulary)
-        # the row of numbers an id is in, its place there, and the ids by row and place
-        self._row = torch.full((vocabulary,), -1)
-        self._place = torch.zeros(vocabulary, dtype=torch.long)
         kinds = (
             (rows.integers, spread),
             (rows.listed, spread),
             (rows.tenths, spread * TENTHS),
         )
-        self._last = torch.tensor([len(ids) - 1 for ids, _ in kinds])
+        # the row of numbers an id is in (-1: none) and its place there; ids by row and place
+        self._row = torch.full((vocabulary,), -1)
+        self._place = torch.zeros(vocabulary, dtype=torch.long)
         self._ids = torch.zeros(len(kinds), len(rows.integers), dtype=torch.long)
-        for at, (ids, width) in enumerate(kinds):
+        self._last = torch.tensor([len(ids) - 1 for ids, _ in kinds])
+        self._widths = torch.tensor([width for _, width in kinds])
+        for at, (ids, _) in enumerate(kinds):
             row = torch.tensor(ids)
             self._row[row], self._place[row] = at, torch.arange(len(row))
             self._ids[at, : len(row)] = row
-            places = torch.arange(len(row))[:, None] + offsets[None, :]
-            inside = (places >= 0) & (places < len(row))
-            self._neighbours[row] = torch.where(inside, row[places.clamp(0, len(row) - 1)], -1)
-            weights = torch.exp(-0.5 * (offsets / width) ** 2)[None, :] * inside
-            self._weights[row] = weights / weights.sum(dim=1, keepdim=True)
-            self._widths[row] = width
 
     def spread(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
@@ -99,23 +92,36 @@ class SmoothedNumbers:
         known = labels.clamp(min=0)
         row = self._row.to(place)[known]
         moves = torch.randn(labels.shape, device=place) * JITTER + self._drift(labels, spread)
-        moves = (moves * self._widths.to(place)[known]).round().long()
-        last = self._last.to(place)[row.clamp(min=0)]
+        number = row.clamp(min=0)
+        moves = (moves * self._widths.to(place)[number]).round().long()
+        last = self._last.to(place)[number]
         moved = (self._place.to(place)[known] + moves).clamp(min=0).minimum(last)
-        read = self._ids.to(place)[row.clamp(min=0), moved]
+        read = self._ids.to(place)[number, moved]
         return torch.where(spread & (labels >= 0) & (row >= 0), read, ids)
 
     def _drift(self, labels: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
         """Return by how many spreads each number of a long track is moved with the others."""
         place = labels.device
+        whole = spread & torch.isin(labels, self._whole.to(place))
         answer = torch.isin(labels, self._grounds.to(place)).cumsum(dim=1) > 0
-        numbers = spread & answer & torch.isin(labels, self._whole.to(place))
-        drifts = (numbers.sum(dim=1, keepdim=True) >= LONG) & (
-            torch.rand(len(labels), 1, device=place) < 0.5
+        there = self._place.to(place)[labels.clamp(min=0)] > 0  # 0 says that nothing is there
+        value = _later(torch.isin(labels, self._equals.to(place)), 1) & ~answer
+        return self._shifts(whole & answer, LONG, 2) + self._shifts(
+            whole & value & there, COURSE, 1
         )
-        offsets = torch.randn(len(labels), 2, device=place) * DRIFT
-        axis = (numbers.cumsum(dim=1) - 1).clamp(min=0) % 2  # x and y take turns
-        return offsets.gather(1, axis) * (numbers & drifts)
+
+    def _shifts(self, numbers: torch.Tensor, least: int, axes: int) -> torch.Tensor:
+        """Return shifts of `numbers` (rows, length), for half of the rows with `least` or more.
+
+        Numbers of a row take turns between as many shifts as there are `axes`.
+        """
+        place = numbers.device
+        moved = (numbers.sum(dim=1, keepdim=True) >= least) & (
+            torch.rand(len(numbers), 1, device=place) < 0.5
+        )
+        offsets = torch.randn(len(numbers), axes, device=place) * DRIFT
+        axis = (numbers.cumsum(dim=1) - 1).clamp(min=0) % axes
+        return offsets.gather(1, axis) * (numbers & moved)
 
     def __call__(
         self, logits: torch.Tensor, targets: torch.Tensor, spread: torch.Tensor
@@ -125,14 +131,23 @@ class SmoothedNumbers:
         `spread` (N,) says which targets are spread if they are numbers.
         """
         log_probabilities = functional.log_softmax(logits.float(), dim=-1)
-        neighbours = self._neighbours.to(targets.device)[targets]
-        number = (neighbours[:, neighbours.shape[1] // 2] >= 0) & spread
+        number = (self._row.to(targets.device)[targets] >= 0) & spread
         plain = functional.nll_loss(log_probabilities[~number], targets[~number], reduction="sum")
         if not bool(number.any()):
             return plain
-        weights = self._weights.to(logits.device)[targets[number]]
-        near = log_probabilities[number].gather(1, neighbours[number].clamp(min=0))
-        return plain - (weights * near).sum()
+        near, weights = self._neighbours(targets[number])
+        return plain - (weights * log_probabilities[number].gather(1, near)).sum()
+
+    def _neighbours(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the ids around each of `numbers` (N,) and their weights, both (N, reach)."""
+        place = numbers.device
+        offsets, row = self._offsets.to(place)[None, :], self._row.to(place)[numbers][:, None]
+        places = self._place.to(place)[numbers][:, None] + offsets
+        last = self._last.to(place)[row]
+        inside = (places >= 0) & (places <= last)
+        near = self._ids.to(place)[row, places.clamp(min=0).minimum(last)]
+        weights = torch.exp(-0.5 * (offsets / self._widths.to(place)[row]) ** 2) * inside
+        return near, weights / weights.sum(dim=1, keepdim=True)
 
 
 def _later(marks: torch.Tensor, steps: int) -> torch.Tensor:

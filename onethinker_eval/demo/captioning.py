@@ -79,7 +79,7 @@ def lesson_story(dice: Dice, setting: Setting) -> Group:
 
 def _instance(body: Seen) -> str:
     fill = "striped " if body.fill == "striped" else "plain "
-    return f"a {body.grade} {fill}{body.colour} {body.shape}"
+    return f"a {body.grade} {fill}{body.name}"
 
 
 def _changed(dice: Dice, body: Seen) -> list[Seen]:
@@ -143,7 +143,7 @@ def multiple_instance_captioning(dice: Dice, setting: Setting) -> Group:
             continue
         one, other = bodies
         dx, dy = other.x - one.x, other.y - one.y
-        names = [f"a {body.colour} {body.shape}" for body in bodies]
+        names = [f"a {body.name}" for body in bodies]
         if one.shape == other.shape or one.colour == other.colour or abs(abs(dx) - abs(dy)) < 0.15:
             continue
         if abs(dx) > abs(dy):
@@ -158,7 +158,7 @@ def multiple_instance_captioning(dice: Dice, setting: Setting) -> Group:
         third = _changed(dice, one)[1]
         wrong = [
             f"{names[0]} {words[1]} {names[1]}",
-            f"a {third.colour} {third.shape} {words[0]} {names[1]}",
+            f"a {third.name} {words[0]} {names[1]}",
             f"{swapped[0]} {words[1]} {swapped[1]}",
         ]
         right = f"{names[0]} {words[0]} {names[1]}"

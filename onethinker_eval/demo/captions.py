@@ -32,14 +32,14 @@ def scene_caption(bodies: Sequence[Seen], ground: str) -> str:
     parts = []
     for body in sorted(bodies, key=lambda b: (round(b.y, 1), b.x)):
         fill = "striped " if body.fill == "striped" else ""
-        parts.append(f"a {body.grade} {fill}{body.colour} {body.shape} {where(body)}")
+        parts.append(f"a {body.grade} {fill}{body.name} {where(body)}")
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{plural('shape', len(bodies))} on a {ground} ground: {listed}."
 
 
 def clip_caption(line: Timeline) -> str:
     """Return what happens in a clip, event after event."""
-    names = [f"a {b.colour} {b.shape}".replace("a orange", "an orange") for b in line.scene.bodies]
+    names = [f"a {b.name}".replace("a orange", "an orange") for b in line.scene.bodies]
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     steps = [told(line, event) for event in line.events]
     story = ". Then ".join(steps)
@@ -60,7 +60,7 @@ def clip_facts(line: Timeline) -> tuple[tuple[str, str], ...]:
     for index, body in enumerate(line.scene.bodies):
         own = [event.kind for event in line.events if event.body == index]
         if len(own) == 1:
-            facts.append((f"What does the {body.colour} {body.shape} do?", f"it {doing(own[0])}"))
+            facts.append((f"What does the {body.name} do?", f"it {doing(own[0])}"))
     facts.append(("Which shape is named first?", line.scene.bodies[0].shape))
     facts.append(("Which shape is named last?", line.scene.bodies[-1].shape))
     return tuple(facts[:3])

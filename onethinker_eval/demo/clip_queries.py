@@ -24,7 +24,7 @@ _FATES = (
 
 def _name(line: Timeline, event: Event) -> str:
     body = line.scene.bodies[event.body]
-    return f"{body.colour} {body.shape}"
+    return body.name
 
 
 def told(line: Timeline, event: Event) -> str:
@@ -32,24 +32,23 @@ def told(line: Timeline, event: Event) -> str:
     return f"the {_name(line, event)} {doing(event.kind)}"
 
 
+def _course(line: Timeline, event: Event) -> str:
+    return course(line.scene, line.scene.bodies[event.body], event.kind, event.span_s)
+
+
 def _watched(line: Timeline, event: Event) -> str:
-    body = line.scene.bodies[event.body]
-    return f"I watch the {_name(line, event)}. {course(line.scene, body, event.kind)}."
-
-
-def _surveyed(line: Timeline) -> str:
-    return first_and_last(line.scene, line.scene.bodies)
+    return f"I watch the {_name(line, event)}. {_course(line, event)}."
 
 
 def _absent_names(dice: Dice, line: Timeline) -> list[str]:
-    names = {f"{body.colour} {body.shape}" for body in line.scene.bodies}
+    names = {body.name for body in line.scene.bodies}
     pool = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
     return [name for name in dice.shuffled(pool) if name not in names][:6]
 
 
 def _other_names(dice: Dice, line: Timeline, right: str) -> tuple[str, ...]:
     """Return the other bodies' names first, then names of bodies that are not in the clip."""
-    names = [f"{body.colour} {body.shape}" for body in line.scene.bodies]
+    names = [body.name for body in line.scene.bodies]
     return tuple(([n for n in names if n != right] + _absent_names(dice, line))[:6])
 
 
@@ -58,7 +57,7 @@ def _false_events(dice: Dice, line: Timeline) -> list[str]:
     true = {(event.body, event.kind) for event in line.events}
     kinds = (*MOVES, "grow", "shrink")
     false = [
-        f"the {body.colour} {body.shape} {doing(kind)}"
+        f"the {body.name} {doing(kind)}"
         for at, body in enumerate(line.scene.bodies)
         for kind in kinds
         if (at, kind) not in true
@@ -109,7 +108,7 @@ def _who(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape {doing(event.kind)}?",
         right,
         _other_names(dice, line, right),
-        f"{_surveyed(line)} Only the {right} {doing(event.kind)}.",
+        f"{first_and_last(line.scene)} Only the {right} {doing(event.kind)}.",
     )
 
 
@@ -126,10 +125,7 @@ def _which_first(dice: Dice, line: Timeline) -> Query | None:
         return None
     right = _name(line, ordered[0])
     word = "first" if first else "last"
-    others = tuple(
-        f"{line.scene.bodies[at].colour} {line.scene.bodies[at].shape}"
-        for at in sorted(bodies - {ordered[0].body})
-    )
+    others = tuple(line.scene.bodies[at].name for at in sorted(bodies - {ordered[0].body}))
     extra = [n for n in _other_names(dice, line, right) if n not in others]
     return Query(
         "order",
@@ -146,7 +142,7 @@ def _count(dice: Dice, line: Timeline) -> Query | None:
     if dice.chance(0.5):
         bodies = sorted({event.body for event in line.events if event.kind in MOVES})
         noun = "shapes move from their place"
-    found = [f"{line.scene.bodies[at].colour} {line.scene.bodies[at].shape}" for at in bodies]
+    found = [line.scene.bodies[at].name for at in bodies]
     count = len(found)
     near = tuple(str(v) for v in sorted(range(7), key=lambda v: abs(v - count)) if v != count)
     return Query(
@@ -154,7 +150,8 @@ def _count(dice: Dice, line: Timeline) -> Query | None:
         f"How many {noun}?",
         str(count),
         near[:5],
-        f"{_surveyed(line)} I count: {' and '.join(found) or 'none'}. That makes {count}.",
+        f"{first_and_last(line.scene)} I count: {' and '.join(found) or 'none'}. "
+        f"That makes {count}.",
     )
 
 
@@ -169,7 +166,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"{_surveyed(line)} So {right}.",
+        f"{first_and_last(line.scene)} So {right}.",
     )
 
 
@@ -200,7 +197,7 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
         f"What is the next thing to happen after this: {ended}?",
         right,
         tuple(false[:5]),
-        f"{_surveyed(line)} That ends at {before.span_s[1]:.1f} s. Then {right}.",
+        f"{first_and_last(line.scene)} That ends at {before.span_s[1]:.1f} s. Then {right}.",
     )
 
 
@@ -223,7 +220,7 @@ def _part(dice: Dice, line: Timeline) -> Query | None:
         f"When can the {name} be seen?",
         right,
         (*wrong, "all the time", "at no time", "only in the very first frame"),
-        f"{course(line.scene, line.scene.bodies[event.body], event.kind)}. "
+        f"{_course(line, event)}. "
         f"That is from {event.span_s[0]:.1f} s to {event.span_s[1]:.1f} s {right}.",
     )
 

@@ -168,13 +168,13 @@ def thermometers(dice: Dice, size: tuple[int, int]) -> Drawn:
     canvas = Canvas(size)
     values = dice.sample(range(5, 41, 5), 3)
     top, floor = 12, size[1] - 34
+    ends: list[str] = []
     for at, value in enumerate(values):
-        x = size[0] * (at + 0.5) / 3 + 6
+        x, end = size[0] * (at + 0.5) / 3 + 6, floor - (floor - top) * value / 40
+        ends.append(at_pixel(x, end, size))
         canvas.rectangle(x - 6, top - 3, x + 6, floor + 4, BLACK)
         canvas.rectangle(x - 4, top - 1, x + 4, floor + 4, (252, 252, 252))
-        canvas.rectangle(
-            x - 4, floor - (floor - top) * value / 40, x + 4, floor + 4, COLOURS["red"]
-        )
+        canvas.rectangle(x - 4, end, x + 4, floor + 4, COLOURS["red"])
         canvas.disc(x, floor + 6, 8, COLOURS["red"])
         for mark in range(0, 41, 10):
             y = floor - (floor - top) * mark / 40
@@ -183,10 +183,6 @@ def thermometers(dice: Dice, size: tuple[int, int]) -> Drawn:
         canvas.text(x, size[1] - 10, "ABC"[at])
     hot, cold = values.index(max(values)), values.index(min(values))
     asked = dice.integer(0, 2)
-    ends = [
-        at_pixel(size[0] * (at + 0.5) / 3 + 6, floor - (floor - top) * value / 40, size)
-        for at, value in enumerate(values)
-    ]
     near = tuple(str(v) for v in range(0, 45, 5) if v != values[asked])
     return canvas.figure(), [
         Query(
@@ -219,24 +215,22 @@ def screen(dice: Dice, size: tuple[int, int]) -> Drawn:
     words = dice.sample(("OPEN", "SAVE", "BACK", "HELP", "MAIL", "PLAY", "STOP", "EDIT"), 4)
     corners = ("top left", "top right", "bottom left", "bottom right")
     canvas.rectangle(0, 0, size[0], 14, (60, 90, 150))
+    places: list[str] = []
     for at, word in enumerate(words):
-        x, y = size[0] * (0.27 + 0.46 * (at % 2)), 16 + (size[1] - 16) * (0.27 + 0.46 * (at // 2))
+        x, y = _quarter(at, size[0], size[1] - 16)
+        y += 16
+        places.append(at_pixel(x, y, size))
         canvas.rectangle(x - 30, y - 14, x + 30, y + 14, (250, 250, 250))
         canvas.frame(x - 30, y - 14, x + 30, y + 14, GREY)
         canvas.text(x, y, word, scale=2)
     asked = dice.integer(0, 3)
-    place = at_pixel(
-        size[0] * (0.27 + 0.46 * (asked % 2)),
-        16 + (size[1] - 16) * (0.27 + 0.46 * (asked // 2)),
-        size,
-    )
     return canvas.figure(), [
         Query(
             "gui_general",
             f"Where do you tap to choose {words[asked].lower()}?",
             corners[asked],
             _others(corners, corners[asked]),
-            f"The button {words[asked].lower()} is {place} at the {corners[asked]}.",
+            f"The button {words[asked].lower()} is {places[asked]} at the {corners[asked]}.",
         )
     ]
 
@@ -311,19 +305,17 @@ def point_tracking(dice: Dice, size: tuple[int, int]) -> Drawn:
     colours = dice.sample(("red", "green", "blue", "orange"), 2)
     corners = ("top left", "top right", "bottom left", "bottom right")
     spots = [dice.sample(range(4), 2) for _ in range(2)]
+    marked: list[tuple[float, float]] = []
     for frame, pair in enumerate(spots):
         for spot, colour in zip(pair, colours, strict=True):
-            x = middle * frame + middle * (0.27 + 0.46 * (spot % 2))
-            canvas.shape("circle", x, size[1] * (0.27 + 0.46 * (spot // 2)), 22, colour)
-    x = middle * (0.27 + 0.46 * (spots[0][0] % 2))
-    y = size[1] * (0.27 + 0.46 * (spots[0][0] // 2))
-    canvas.text(x, y, "+", (255, 255, 255), scale=2)
+            x, y = _quarter(spot, middle, size[1])
+            x += middle * frame
+            canvas.shape("circle", x, y, 22, colour)
+            if colour == colours[0]:
+                marked.append((x, y))
+    canvas.text(*marked[0], "+", (255, 255, 255), scale=2)
     canvas.line((middle, 0), (middle, size[1]), BLACK)
     right = corners[spots[1][0]]
-    moved = (
-        middle + middle * (0.27 + 0.46 * (spots[1][0] % 2)),
-        size[1] * (0.27 + 0.46 * (spots[1][0] // 2)),
-    )
     return canvas.figure(), [
         Query(
             "point_tracking",
@@ -331,7 +323,12 @@ def point_tracking(dice: Dice, size: tuple[int, int]) -> Drawn:
             "Where is the point marked with a cross in the second frame?",
             right,
             _others(corners, right),
-            f"The cross is {at_pixel(x, y, size)} on the {colours[0]} circle. In the second frame "
-            f"that is {at_pixel(*moved, size)} at the {right}.",
+            f"The cross is {at_pixel(*marked[0], size)} on the {colours[0]} circle. "
+            f"In the second frame that is {at_pixel(*marked[1], size)} at the {right}.",
         )
     ]
+
+
+def _quarter(at: int, width: float, height: float) -> tuple[float, float]:
+    """Return the middle of quarter `at` (row by row, 0..3), pulled a little inwards."""
+    return width * (0.27 + 0.46 * (at % 2)), height * (0.27 + 0.46 * (at // 2))

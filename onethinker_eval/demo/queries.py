@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from onethinker_eval.demo.asking import Ask, choice
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.referring import Seen
+from onethinker_eval.demo.scene import at_share
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
-from onethinker_eval.demo.steps import at_share, from_the_left
+from onethinker_eval.demo.steps import from_the_left
 
 __all__ = ["QUERIES", "Query", "as_choice", "as_number", "plural", "queries"]
 
@@ -128,7 +130,7 @@ def _place_of(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     corner = ("top" if body.y < 0.5 else "bottom") + " " + ("left" if body.x < 0.5 else "right")
     corners = tuple(f"{v} {h}" for v in ("top", "bottom") for h in ("left", "right"))
     text = dice.pick(("In which part of the picture is the {0}?", "Where is the {0}?"))
-    name = f"{body.colour} {body.shape}"
+    name = body.name
     thought = f"The {name} is {at_share(body.x, body.y)} towards the {corner}."
     wrong = tuple(c for c in corners if c != corner)
     return Query("localisation", text.format(name), corner, wrong, thought)
@@ -143,14 +145,14 @@ _EXTREMES: dict[str, Callable[[Seen], float]] = {
 
 
 def _extreme(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
-    names = [f"{body.colour} {body.shape}" for body in bodies]
+    names = [body.name for body in bodies]
     if len(bodies) < 3 or len(set(names)) < len(names):
         return None
     words, key = dice.pick(sorted(_EXTREMES.items(), key=lambda item: item[0]))
     ordered = sorted(bodies, key=key)
     if key(ordered[1]) - key(ordered[0]) < _CLEAR:
         return None
-    right = f"{ordered[0].colour} {ordered[0].shape}"
+    right = ordered[0].name
     wrong = [name for name in names if name != right]
     absent = [f"{colour} {shape}" for colour in COLOURS for shape in SHAPES]
     extra = [name for name in dice.shuffled(absent) if name not in names]
@@ -172,10 +174,10 @@ def _most_colour(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
 
 def _striped(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     striped = [body for body in bodies if body.fill == "striped"]
-    names = [f"{body.colour} {body.shape}" for body in bodies]
+    names = [body.name for body in bodies]
     if len(striped) != 1 or len(bodies) < 2 or len(set(names)) < len(names):
         return None
-    right = f"{striped[0].colour} {striped[0].shape}"
+    right = striped[0].name
     absent = [f"{c} {s}" for c in COLOURS for s in SHAPES if f"{c} {s}" not in names]
     wrong = [name for name in names if name != right] + dice.sample(absent, 3)
     thought = f"Stripes are {at_share(striped[0].x, striped[0].y)} on the {right}."
@@ -211,9 +213,19 @@ def as_choice(dice: Dice, query: Query, family: str = "image_qa", count: int = 4
         "multiple choice",
         query.question,
         letter,
-        f"{query.thinking} That is option {letter}.",
+        f"{query.thinking} {_looked_up(query.right, options)}",
         options,
     )
+
+
+def _looked_up(right: str, options: Sequence[str]) -> str:
+    """Return the way from an answer to its letter: the options in order, up to the right one.
+
+    A small model cannot name the letter before a text it knows; it can copy option after option
+    and see when one says what it looks for.
+    """
+    passed = list(takewhile(lambda option: option.partition(". ")[2] != right, options))
+    return "\n".join([f"I look for {right}:", *options[: len(passed) + 1]]) + "."
 
 
 def as_number(query: Query, family: str = "image_qa", problem_type: str = "numerical") -> Ask:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from onethinker_eval.demo.dice import Dice
-from onethinker_eval.demo.scene import Box, Scene, box_of
+from onethinker_eval.demo.scene import Box, Scene, at_share, box_of
 
 __all__ = ["Expression", "Seen", "names_one", "refer", "seen"]
 
@@ -32,6 +32,11 @@ class Seen:
     box_px: Box
     x: float
     y: float
+
+    @property
+    def name(self) -> str:
+        """Colour and shape, such as "red circle"."""
+        return f"{self.colour} {self.shape}"
 
 
 Test = Callable[[Seen], "bool | None"]
@@ -179,6 +184,7 @@ def _related(target: Seen, everything: Sequence[Seen]) -> list[Expression]:
         named = Expression(_head(anchor, use), _attributes(anchor, use), "", 2)
         if not names_one(named, anchor, everything):
             continue
+        known = f"the {named.text} {at_share(anchor.x, anchor.y)}"
         for phrase, gap in _RELATIONS.items():
 
             def beside(
@@ -191,8 +197,7 @@ def _related(target: Seen, everything: Sequence[Seen]) -> list[Expression]:
             for own in _USES[:5]:
                 text = f"{_head(target, own)} {phrase} the {named.text}"
                 meaning = _both(_attributes(target, own), beside)
-                place = f"at [{round(1000 * anchor.x)}, {round(1000 * anchor.y)}]"
-                cue = f"the {named.text} {place} and then {phrase} it"
+                cue = f"{known} and then {phrase} it"
                 result.append(Expression(text, meaning, cue, len(own)))
     return result
 

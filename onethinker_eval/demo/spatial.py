@@ -75,7 +75,7 @@ def _phrase(dice: Dice, templates: tuple[str, ...], expression: Expression) -> s
 
 def _name(target: Seen) -> str:
     stripes = "striped " if target.fill == "striped" else ""
-    return f"{target.grade} {stripes}{target.colour} {target.shape}"
+    return f"{target.grade} {stripes}{target.name}"
 
 
 def _ground(

@@ -53,13 +53,13 @@ def doing(kind: str) -> str:
 
 
 def _named(body: Body) -> str:
-    return f"the {body.colour} {body.shape}"
+    return f"the {body.name}"
 
 
 def _reasoned(dice: Dice, line: Timeline, event: Event) -> tuple[str, str] | None:
     """Return a description that needs a step of thought, and that step; None when none fits."""
     body = line.scene.bodies[event.body]
-    name = f"{body.colour} {body.shape}"
+    name = body.name
     found: list[tuple[str, str]] = []
     corners = CORNERS.get(body.shape)
     others = [o for at, o in enumerate(line.scene.bodies) if at != event.body]
@@ -106,7 +106,7 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
     question = dice.pick(_ASK[style]).format(subject, act)
     thought = (
         f"I need the time in which {subject} {act}.{step} "
-        f"{course(line.scene, body, event.kind)}. "
+        f"{course(line.scene, body, event.kind, event.span_s)}. "
         f"It begins at {start:.1f} s and ends at {end:.1f} s."
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}

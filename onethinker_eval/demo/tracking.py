@@ -88,6 +88,6 @@ def _ask(dice: Dice, scene: Scene, index: int, boxes: list[Box]) -> Ask:
         "tracking",
         dice.pick(_TEMPLATES).format(track[0]),
         to_json(answer),
-        f"The first box holds the {body.colour} {body.shape}. I follow it for 32 seconds.",
+        f"The first box holds the {body.name}. I follow it for 32 seconds.",
         facts={"body": index, "boxes_px": [list(box) for box in boxes]},
     )

@@ -124,7 +124,7 @@ def _ask(dice: Dice, scene: Scene, kinds: Sequence[str], index: int) -> Ask | No
     boxes = _boxes(scene, index)
     if boxes is None:
         return None
-    name, act = f"{body.colour} {body.shape}", doing(kind)
+    name, act = body.name, doing(kind)
     start, end = min(boxes), max(boxes)
     answer = {"time": [start, end], "boxes": {str(at): box for at, box in boxes.items()}}
     thought = (

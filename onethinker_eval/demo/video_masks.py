@@ -237,7 +237,7 @@ def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style:
         return None
     time_s, answer = found
     body = clip.scene.bodies[index]
-    name = f"{body.colour} {body.shape}"
+    name = body.name
     thought = segmentation_thought(f"the {words}", name, answer).replace(
         ". It is", f". At {time_s:.1f} s it shows well. It is"
     )

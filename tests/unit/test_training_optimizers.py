@@ -208,6 +208,28 @@ def test_half_of_the_long_tracks_are_read_where_the_object_is_not() -> None:
     assert max(map(abs, far)) > 60
 
 
+def test_half_of_the_courses_are_read_shifted_but_not_where_nothing_is_there() -> None:
+    _, processor = tiny_parts()
+    tokenizer = processor.tokenizer
+    rows = number_rows(tokenizer)
+    loss = SmoothedNumbers(rows, spread=8.0, vocabulary=len(tokenizer))
+    values = [0, 0, 500, 500, 500, 500, 500, 500, 500]
+    told = ", ".join(f"{at}.5={value}" for at, value in enumerate(values))
+    ids = torch.tensor([tokenizer(f"<think>Its x: {told}.</think>")["input_ids"]] * 200)
+    moved = loss.jittered(ids, ids, loss.spread(ids))
+    fives, nothing = (
+        moved[:, torch.isin(ids[0], torch.tensor([rows.listed[value], rows.integers[value]]))]
+        for value in (500, 0)
+    )
+    shifts = [
+        statistics.fmean(float(tokenizer.decode([one]).strip(" ,")) - 500 for one in row)
+        for row in fives.tolist()
+    ]
+    assert 40 < sum(abs(shift) > 8 for shift in shifts) < 120
+    read = [float(tokenizer.decode([one]).strip(" ,")) for row in nothing.tolist() for one in row]
+    assert max(read) <= 24  # six deviations of the small moves
+
+
 def test_near_numbers_cost_less_than_far_ones() -> None:
     _, processor = tiny_parts()
     rows = number_rows(processor.tokenizer)
