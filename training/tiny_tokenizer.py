@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
-__all__ = ["CHAT_TEMPLATE", "NumberRows", "build_tokenizer", "number_rows"]
+__all__ = ["CHAT_TEMPLATE", "NumberRows", "build_tokenizer", "number_rows", "option_marks"]
 
 SPECIAL = (
     "<|endoftext|>",
@@ -25,8 +25,11 @@ SPECIAL = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
+LETTERS = "ABCDEFGHIJ"
+OPTION_FORMS = ("\n{}.", "\n({})", "\n{}:")
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
-# Fragments of the answers of `onethinker_eval.answers.format_answer` and of the video markers.
+# Fragments of the answers of `onethinker_eval.answers.format_answer`, of lists of options (the
+# letter right before its text, so that one look back finds it) and of the video markers.
 FRAGMENTS = (
     '{"boxes": [',
     '{"boxes": {"',
@@ -42,6 +45,7 @@ FRAGMENTS = (
     *(f'], "{second}": [' for second in range(64)),
     *(f'{{"boxes": {{"{second}": [' for second in range(64)),
     *(f'], "boxes": {{"{second}": [' for second in range(64)),
+    *(form.format(letter) for form in OPTION_FORMS for letter in LETTERS),
     " at [",
     "], [",
     "]}}",
@@ -146,6 +150,13 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         (vocabulary["="],),
         tuple(vocabulary[text] for text in ("\u0120second",) if text in vocabulary),
     )
+
+
+def option_marks(tokenizer: PreTrainedTokenizerFast) -> dict[int, str]:
+    """Return the letters of options by token id; empty where such tokens are missing."""
+    vocabulary = tokenizer.get_vocab()
+    texts = {form.format(letter): letter for form in OPTION_FORMS for letter in LETTERS}
+    return {vocabulary[text]: letter for text, letter in texts.items() if text in vocabulary}
 
 
 def _integers() -> list[str]:

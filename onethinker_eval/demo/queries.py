@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import takewhile
 
 from onethinker_eval.demo.asking import Ask, choice
 from onethinker_eval.demo.dice import Dice
@@ -219,13 +218,13 @@ def as_choice(dice: Dice, query: Query, family: str = "image_qa", count: int = 4
 
 
 def _looked_up(right: str, options: Sequence[str]) -> str:
-    """Return the way from an answer to its letter: the options in order, up to the right one.
+    """Return the step from an answer to its letter: the answer once more, then its option.
 
-    A small model cannot name the letter before a text it knows; it can copy option after option
-    and see when one says what it looks for.
+    In words like "that is option B" a small model would have to find the letter that stands before
+    a text it said some words ago; here it continues the text that stands in the list.
     """
-    passed = list(takewhile(lambda option: option.partition(". ")[2] != right, options))
-    return "\n".join([f"I look for {right}:", *options[: len(passed) + 1]]) + "."
+    named = next(option for option in options if option.partition(". ")[2] == right)
+    return f"I look for {right}\n{named}."
 
 
 def as_number(query: Query, family: str = "image_qa", problem_type: str = "numerical") -> Ask:
