@@ -25,6 +25,7 @@ from onethinker_eval.demo.twins import TWINS, Twin, draw, groups
 from onethinker_eval.errors import UsageError, unknown_name
 from onethinker_eval.media.frames import FrameRule, sample_indices
 from onethinker_eval.prompts import Profile, content, text_of
+from onethinker_eval.readers.questions import options_inside
 from onethinker_eval.records import Medium, Record
 from onethinker_eval.training.mixture import Source
 from onethinker_eval.training.recipe import SourceSettings
@@ -133,17 +134,22 @@ class DemoScenes:
         raise RuntimeError(f"{self._twin.label}: {_DRAWS} draws were all of the evaluation")
 
     def _sample(self, item: int, place: int, ask: Ask, media: list[Any]) -> Sample:
+        kind, ask = ask.problem_type, self._twin.form(ask)
+        if ask.options or ask.problem_type != "multiple choice":
+            kind = ask.problem_type  # an open question of MMMU is rewarded as the number it is
         images = tuple(medium for medium in media if not isinstance(medium, Clip))
         clips = [medium for medium in media if isinstance(medium, Clip)]
+        inside = options_inside(ask.options, ask.question)
         record = Record(
             id=f"{self._twin.label}:{item}:{place}",
-            problem_type=ask.problem_type,
+            problem_type=kind,
             data_type="-".join(["video"] * bool(clips) + ["image"] * bool(images)),
             question=ask.question,
             media=(),
             truth=ask.answer,
             options=ask.options,
             cluster=f"{self._twin.label}:{item}",
+            meta={"options_in_question": True} if inside else {},
         )
         clip = clips[0] if clips else None
         task = _imitated(self._twin.benchmarks[0])

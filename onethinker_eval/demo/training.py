@@ -16,6 +16,7 @@ from onethinker_eval.demo.asking import FAMILIES, Ask, Drawable, Group
 from onethinker_eval.demo.dice import Dice, scene_seed
 from onethinker_eval.demo.twins import TWINS, Twin, draw
 from onethinker_eval.errors import UsageError
+from onethinker_eval.readers.questions import options_inside
 
 __all__ = ["training_records"]
 
@@ -99,6 +100,8 @@ def _record(group: Group, ask: Ask, media: list[dict[str, Any]]) -> dict[str, An
         "width": picture.width,
         "height": picture.height,
     }
+    if options_inside(ask.options, ask.question):
+        meta["options_in_question"] = True
     if picture.fps:
         meta |= {"fps": picture.fps, "duration_s": picture.frame_count / picture.fps}
     if "segmentation_output" in ask.facts:

@@ -16,7 +16,7 @@ from typing import Any
 from onethinker_eval.readers.fields import LETTERS, Place, absent, lettered, strip_tags
 from onethinker_eval.records import Medium, Record
 
-__all__ = ["KINDS", "Question", "letter_of", "literal_list", "record_of"]
+__all__ = ["KINDS", "Question", "letter_of", "literal_list", "options_inside", "record_of"]
 
 KINDS = ("choice", "mathvista", "mathverse", "caption")
 _CHOICE_LINE = re.compile(r"^\s*\(?([A-H])\s*[:.)]\s*(\S.*)$", re.MULTILINE)
@@ -46,7 +46,7 @@ def record_of(raw: Question, kind: str, data_type: str, place: Place) -> Record:
     problem_type, options, truth = _kinds(raw, kind, place)
     question = strip_tags(raw.question)
     meta = dict(raw.meta)
-    if options and (raw.options_in_question or _all_inside(options, question)):
+    if options and (raw.options_in_question or options_inside(options, question)):
         meta["options_in_question"] = True
     if raw.hint:
         question = f"Hint: {raw.hint}\n{question}"
@@ -130,9 +130,9 @@ def letter_of(answer: Any, options: Sequence[str], given_as: str, place: Place) 
     raise place.error(f"the answer {text[:40]!r} is none of the options ({shown})", "answer")
 
 
-def _all_inside(options: Sequence[str], question: str) -> bool:
-    """Tell whether the question already spells out its choices."""
-    if not re.search(r"\b(choices|options)\b", question, re.IGNORECASE):
+def options_inside(options: Sequence[str], question: str) -> bool:
+    """Return whether the question already spells out its choices, lettered as "A. text"."""
+    if not options or not re.search(r"\b(choices|options)\b", question, re.IGNORECASE):
         return False
     return all(option.partition(". ")[2].strip() in question for option in options)
 

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
+from tiny_training import tiny_parts  # noqa: E402
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling  # noqa: E402
 
 from onethinker_eval.errors import UsageError  # noqa: E402
@@ -19,7 +20,6 @@ from onethinker_eval.training.lookup import lookups, teach_lookup  # noqa: E402
 from onethinker_eval.training.samples import demo_scenes, row  # noqa: E402
 from onethinker_eval.training.slots import slot_processor  # noqa: E402
 from onethinker_eval.training.tiny_tokenizer import option_marks  # noqa: E402
-from tiny_training import tiny_parts  # noqa: E402
 
 A, B, OTHER_B = 1, 2, 3
 MARKS = {A: "A", B: "B", OTHER_B: "B"}

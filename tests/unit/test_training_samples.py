@@ -107,6 +107,28 @@ def test_rows_put_the_evaluations_question_and_one_image_part_for_each_medium(
             assert made["images"][0].shape == (2, *sample.clip.frames.shape[1:])
 
 
+@pytest.mark.parametrize(
+    "benchmark",
+    ["mathverse", "mathvista", "mmt_bench", "scienceqa", "videommlu_caption", "videommmu"],
+)
+def test_a_question_reads_in_training_as_its_benchmarks_file_reads(
+    benchmark: str, sources: list[DemoScenes]
+) -> None:
+    """Hints, choices within the question and kinds of answers, for the very scenes of the suite."""
+    twins = {twin.label: twin for twin in TWINS}
+    asked = {
+        text_of(source._sample(0, 0, ask, [None] * 9).record, None, PROFILE)
+        for source in sources
+        if twins[source.source.name].benchmarks[0] == benchmark
+        for group in groups(twins[source.source.name], 0, "eval", None)
+        for ask in group.asks
+    }
+    (task, *_) = resolve(benchmark)
+    read = {text_of(record, None, PROFILE) for record in load(task, "demo")}
+    assert read
+    assert read <= asked
+
+
 def test_a_scene_is_a_function_of_its_number(sources: list[DemoScenes]) -> None:
     again = demo_scenes([], RULE, size=100)
     for mine, theirs in zip(sources[:4], again[:4], strict=True):
