@@ -45,7 +45,8 @@ COLD_START = {
 }
 REWARDS = {
     "optimiser.lr": "2e-3",
-    "rollouts.max_tokens": "56",
+    "optimiser.schedule": "constant",
+    "rollouts.max_tokens": "96",
     "rollouts.filter_tries": "0",
     "rollouts.log_every": "0",
     "run.steps": "24",
