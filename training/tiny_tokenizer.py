@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from onethinker_eval.metrics.choices import LETTERS
+
 __all__ = ["CHAT_TEMPLATE", "NumberRows", "build_tokenizer", "number_rows", "option_marks"]
 
 SPECIAL = (
@@ -25,7 +27,6 @@ SPECIAL = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-LETTERS = "ABCDEFGHIJ"
 OPTION_FORMS = ("\n{}.", "\n({})", "\n{}:")
 TAGS = ("<think>", "</think>", "<answer>", "</answer>")
 # Fragments of the answers of `onethinker_eval.answers.format_answer`, of lists of options (the

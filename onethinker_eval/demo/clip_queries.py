@@ -23,8 +23,7 @@ _FATES = (
 
 
 def _name(line: Timeline, event: Event) -> str:
-    body = line.scene.bodies[event.body]
-    return body.name
+    return line.scene.bodies[event.body].name
 
 
 def told(line: Timeline, event: Event) -> str:

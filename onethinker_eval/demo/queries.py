@@ -212,19 +212,18 @@ def as_choice(dice: Dice, query: Query, family: str = "image_qa", count: int = 4
         "multiple choice",
         query.question,
         letter,
-        f"{query.thinking} {_looked_up(query.right, options)}",
+        f"{query.thinking} {_looked_up(query.right, letter)}",
         options,
     )
 
 
-def _looked_up(right: str, options: Sequence[str]) -> str:
+def _looked_up(right: str, letter: str) -> str:
     """Return the step from an answer to its letter: the answer once more, then its option.
 
     In words like "that is option B" a small model would have to find the letter that stands before
     a text it said some words ago; here it continues the text that stands in the list.
     """
-    named = next(option for option in options if option.partition(". ")[2] == right)
-    return f"I look for {right}\n{named}."
+    return f"I look for {right}\n{letter}. {right}."
 
 
 def as_number(query: Query, family: str = "image_qa", problem_type: str = "numerical") -> Ask:
