@@ -38,7 +38,7 @@ options = st.one_of(
 
 
 @pytest.mark.parametrize(("problem_type", "data_type"), list(answer_values))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data(), thinking=thoughts)
 def test_formatted_values_read_back(
     problem_type: str, data_type: str, data: st.DataObject, thinking: str
@@ -51,7 +51,7 @@ def test_formatted_values_read_back(
         assert (answer.reading, answer.repairs, answer.text) == ("strict", (), text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(mangled_replies, problem_types, options, rules)
 def test_no_reply_raises(reply: str, kind: tuple[str, str], opts: Any, rule: Any) -> None:
     answer = parse(reply, kind[0], data_type=kind[1], options=opts, rule=rule)
@@ -63,7 +63,7 @@ def test_no_reply_raises(reply: str, kind: tuple[str, str], opts: Any, rule: Any
     assert set(found.repairs) <= set(REPAIRS)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(mangled_replies, problem_types, options)
 def test_strict_reads_alike_under_official_and_repaired(
     reply: str, kind: tuple[str, str], opts: Any
@@ -78,7 +78,7 @@ def test_strict_reads_alike_under_official_and_repaired(
 
 
 @pytest.mark.parametrize(("problem_type", "data_type"), list(answer_values))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(data=st.data())
 def test_no_prefix_of_a_reply_gives_another_value(
     problem_type: str, data_type: str, data: st.DataObject
@@ -106,7 +106,7 @@ def test_no_prefix_of_a_reply_gives_another_value(
             pytest.fail(f"{reply[:end]!r} reads as {answer.value!r}")
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=6)),
     lambda inner: st.one_of(

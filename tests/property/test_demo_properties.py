@@ -28,8 +28,8 @@ from onethinker_eval.errors import UsageError
 
 seeds = st.integers(min_value=0, max_value=2**40)
 sizes = st.sampled_from([(160, 128), (128, 160), (128, 128), (192, 144)])
-few = settings(max_examples=10, deadline=None)
-some = settings(max_examples=30, deadline=None)
+few = settings(max_examples=10)
+some = settings(max_examples=30)
 
 
 def centre(scene: Scene, index: int) -> tuple[float, float]:
@@ -157,7 +157,7 @@ def test_tubes_cover_each_second_in_which_the_body_is_seen(seed: int) -> None:
                 assert truth["boxes"][key] == to_1000(box, scene.width, scene.height)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(seeds)
 def test_tracks_start_with_the_box_of_the_question(seed: int) -> None:
     group = tracking(Dice(seed), Setting(objects=(2, 4), asks=2))
@@ -242,7 +242,7 @@ def test_choices_hold_the_right_text_at_the_right_letter(seed: int, count: int) 
         choice(Dice(seed), "right", ["a", "a", "b"], 3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds, st.sampled_from(TWINS), st.integers(0, 20))
 def test_every_twin_draws_whole_questions_from_any_seed(seed: int, twin, index: int) -> None:
     group = draw(twin, Dice(seed), index, None)

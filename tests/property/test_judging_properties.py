@@ -92,7 +92,7 @@ SAMPLES = {
 
 
 @pytest.mark.parametrize("role", sorted(SAMPLES))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(reply=TEXTS, said=st.lists(TEXTS, min_size=1, max_size=4))
 def test_any_words_of_a_judge_are_a_verdict_or_unreadable(
     role: str, reply: str, said: list[str]

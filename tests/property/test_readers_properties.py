@@ -24,7 +24,6 @@ from onethinker_eval.records import Record
 
 QUIET = settings(
     max_examples=40,
-    deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -44,7 +44,7 @@ prompts = {
 
 
 @pytest.mark.parametrize("kind", truths)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_the_oracle_scores_one_under_every_protocol(kind: str, data: st.DataObject) -> None:
     value = data.draw(truths[kind])
@@ -56,7 +56,7 @@ def test_the_oracle_scores_one_under_every_protocol(kind: str, data: st.DataObje
 
 
 @pytest.mark.parametrize("data_type", prompts)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_the_oracle_prompts_perfectly(data_type: str, data: st.DataObject) -> None:
     text = format_answer(data.draw(prompts[data_type]), "segmentation", data_type=data_type)
@@ -67,7 +67,7 @@ def test_the_oracle_prompts_perfectly(data_type: str, data: st.DataObject) -> No
         assert found.accuracy == pytest.approx(1.0, abs=1e-12)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(text=words.map(str.strip))
 def test_the_oracle_on_open_questions_has_the_papers_known_quirk(text: str) -> None:
     for protocol in ("official", "repaired"):
@@ -124,7 +124,7 @@ fixed: dict[str, Any] = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     reply=replies,
     kind=st.sampled_from(sorted(fixed)),
@@ -156,7 +156,7 @@ def test_no_reply_raises_or_leaves_the_bounds(
         assert value is None or value <= 100.0 or metric.name in ("WER", "CER")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     reply=replies.filter(lambda text: "NaN" not in text and "Infinity" not in text),
     kind=st.sampled_from(sorted(set(fixed) - {"segmentation", "math", "open-ended"})),
@@ -174,13 +174,13 @@ def shared(reply: str, kind: str) -> None:
         assert answers[0] == answers[1] == answers[2]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(reply=replies, kind=st.sampled_from(PROBLEM_TYPES))
 def test_a_strict_answer_is_one_answer_under_all_protocols(reply: str, kind: str) -> None:
     shared(reply, kind)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(data=st.data(), seed=st.integers(0, 999))
 def test_shards_in_any_order_give_bit_identical_totals_and_sums(
     data: st.DataObject, seed: int
@@ -211,7 +211,7 @@ def of_entries(entries: list[tuple[Score, Belonging]], plan: Plan) -> Tally:
     return tally([entry[0] for entry in entries], [entry[1] for entry in entries], plan)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(first=boxes_1000, second=boxes_1000, factor=st.sampled_from([0.5, 0.25]))
 def test_box_scores_do_not_change_with_the_scale(
     first: tuple[float, ...], second: tuple[float, ...], factor: float

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onethinker_eval.errors import DataError, RunError
@@ -76,7 +76,6 @@ def test_a_missing_journal_is_empty(tmp_path: Path) -> None:
     assert read(tmp_path / "none.jsonl") == []
 
 
-@settings(deadline=None)  # it waits for the disk
 @given(cut=st.integers(1, 40))
 def test_a_torn_last_line_is_dropped_and_the_rest_kept(
     tmp_path_factory: pytest.TempPathFactory, cut: int

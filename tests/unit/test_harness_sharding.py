@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from onethinker_eval.errors import UsageError
@@ -17,7 +17,6 @@ KEYS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(1, 9))
 def test_each_sample_is_in_one_shard_and_shards_are_even(
     keys: list[tuple[str, ...]], count: int
@@ -32,7 +31,6 @@ def test_each_sample_is_in_one_shard_and_shards_are_even(
     assert max(sizes, default=0) - min(sizes, default=0) <= largest
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(1, 9))
 def test_the_same_medium_stays_together_up_to_a_fair_share(
     keys: list[tuple[str, ...]], count: int
@@ -47,7 +45,6 @@ def test_the_same_medium_stays_together_up_to_a_fair_share(
         assert len(set(found)) <= -(-len(found) // fair)
 
 
-@settings(deadline=None)
 @given(KEYS, st.integers(1, 9))
 def test_the_cut_needs_no_other_task_and_no_other_process(
     keys: list[tuple[str, ...]], count: int
