@@ -120,8 +120,9 @@ def _check(recipe: Recipe) -> None:
         )
     if recipe.optimiser.name != "adamw":
         raise UsageError("stage grpo trains with AdamW", hint="set optimiser.name to adamw")
-    if run.number_smoothing:
-        raise UsageError("run.number_smoothing is for stage sft", hint="remove it")
+    for name in ("number_smoothing", "guidance"):
+        if getattr(run, name):
+            raise UsageError(f"run.{name} is for stage sft", hint="remove it")
     if rollouts.vllm == "server" and recipe.data.video_share != 0:
         raise UsageError(
             "a vLLM server gets images only: TRL has no way to send it videos",

@@ -217,9 +217,9 @@ class RunSettings:
     """Processes that decode and prepare samples."""
     number_smoothing: float = 0.0
     """Spread of the target over neighbouring number tokens (tiny models only); 0 is off."""
-    lookup: int = 0
-    """Questions from which a head learns to look options up before the first step (tiny models
-    only, see `lookup`); 0 is off."""
+    guidance: float = 0.0
+    """Weight of the loss of heads that are told where to look (SFT of the tiny model only, see
+    `guidance`); 0 is off."""
     compile: bool = False
     """torch.compile the blocks; needs a C++ compiler."""
     share_media: bool = False

@@ -20,19 +20,18 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import SFTConfig, SFTTrainer
-from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from onethinker_eval.errors import RunError, UsageError
 from onethinker_eval.files import write_atomic
 from onethinker_eval.training.evaluation import check_settings
 from onethinker_eval.training.evaluation_callback import add_evaluations
+from onethinker_eval.training.guidance import Guidance
 from onethinker_eval.training.launch import (
     accumulation,
     last_checkpoint,
     start_anew,
     trainer_arguments,
 )
-from onethinker_eval.training.lookup import teach_lookup
 from onethinker_eval.training.mixture import Order
 from onethinker_eval.training.optimizers import muon_adamw
 from onethinker_eval.training.policy import adapters, load_policy
@@ -86,6 +85,7 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
     recipe: Recipe
     order: Order
     smoothed: SmoothedNumbers | None = None
+    guidance: Guidance | None = None
 
     def get_train_dataloader(self) -> DataLoader[Any]:
         """Serve the blocks of the order, whose sizes differ between images and videos."""
@@ -136,6 +136,7 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
     ) -> Any:
         assert self.smoothed is not None
         labels = inputs.pop("labels")
+        read = self.guidance.read(inputs, labels) if self.guidance else {}
         spread = self.smoothed.spread(labels)
         inputs["input_ids"] = self.smoothed.jittered(inputs["input_ids"], labels, spread)
         following = labels[:, 1:]
@@ -153,6 +154,10 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
             loss = loss / mask.sum()
         else:  # counted over the whole step; the trainer then averages over processes
             loss = loss / num_items_in_batch * self.accelerator.num_processes
+        if self.guidance:
+            for kind, guided in self.guidance.loss(read, inputs["attention_mask"]).items():
+                self._metrics["train"][f"guidance/{kind}"].append(guided.item())
+                loss = loss + self.recipe.run.guidance * guided
         with torch.no_grad():
             right = (logits.argmax(dim=-1) == targets).float().mean()
             self._metrics["train"]["mean_token_accuracy"].append(right.item())
@@ -187,8 +192,6 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
     model, processor = load_policy(recipe)
     rows, order = training_rows(recipe, run.steps)
     checkpoint = last_checkpoint(output) if resume else None
-    if run.lookup and checkpoint is None:
-        _look_up(model, processor, rows, run.lookup, run.seed)
     if run.share_media:
         encode_once(model)
     if run.compile:
@@ -210,6 +213,12 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
         trainer.smoothed = SmoothedNumbers(
             numbers, run.number_smoothing, model.config.text_config.vocab_size
         )
+    if run.guidance:
+        if not run.number_smoothing:
+            raise UsageError(
+                "run.guidance is for tiny models, as run.number_smoothing is", hint="set both"
+            )
+        trainer.guidance = Guidance(model, processor.tokenizer)
     add_evaluations(trainer, recipe)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     final = output / "model"
@@ -218,23 +227,6 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
         processor.save_pretrained(final)
     trainer.accelerator.wait_for_everyone()  # whoever goes on may load it
     return final
-
-
-def _look_up(model: Any, processor: Any, rows: Any, count: int, seed: int) -> None:
-    collate = DataCollatorForVisionLanguageModeling(
-        processor=slot_processor(processor), completion_only_loss=True
-    )
-    _LOG.warning("one head learns to look options up in %s questions; minutes on a CPU", count)
-    asking = (rows[at] for at in range(len(rows)))
-    attended, right = teach_lookup(
-        model, processor.tokenizer, asking, collate, count=count, seed=seed
-    )
-    _LOG.warning(
-        "of questions held out it attends to the right option with %.0f %% and has %.0f %% of the "
-        "letters right",
-        100 * attended,
-        100 * right,
-    )
 
 
 def _arguments(recipe: Recipe) -> SFTConfig:
@@ -253,4 +245,5 @@ def _arguments(recipe: Recipe) -> SFTConfig:
 def _compile(model: Any) -> None:
     for blocks in (model.model.visual.blocks, model.model.language_model.layers):
         for block in blocks:
-            block.compile(dynamic=True)
+            # not block.compile(), which would compile hooks on the block as well
+            block.forward = torch.compile(block.forward, dynamic=True)

@@ -36,6 +36,7 @@ COLD_START = {
     "data.video_from": "0",
     "optimiser.schedule": "constant",
     "run.compile": "false",
+    "run.guidance": "0",
     "optimiser.lr": "1e-2",
     "optimiser.muon_lr": "2e-2",
     "run.steps": "100",

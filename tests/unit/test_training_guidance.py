@@ -1,0 +1,197 @@
+"""Guided heads: what a reply looks at, in which tokens that is, and that a head learns it."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("trl")
+
+from tiny_training import tiny_parts  # noqa: E402
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling  # noqa: E402
+
+from onethinker_eval.media.frames import FrameRule  # noqa: E402
+from onethinker_eval.prompts import load_profile  # noqa: E402
+from onethinker_eval.training.glances import EVERYWHERE, glances  # noqa: E402
+from onethinker_eval.training.guidance import Guidance, letters, looks, lookups  # noqa: E402
+from onethinker_eval.training.samples import demo_scenes, row  # noqa: E402
+from onethinker_eval.training.slots import slot_processor  # noqa: E402
+
+A, B, OTHER_B = 1, 2, 3
+MARKS = {A: "A", B: "B", OTHER_B: "B"}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "expected"),
+    [
+        # A x y, B x z | I look for x z B x z .
+        ([A, 7, 8, B, 7, 9, 50, 60, 7, 9, B, 7, 9, 40], [[0, 9, 5]]),
+        # the list has letters of another form
+        ([A, 7, OTHER_B, 9, 50, 9, B, 9, 40], [[0, 5, 3]]),
+        ([50, 60, 7], []),  # no options at all
+        ([A, 7, B, 9, 50, 60], []),  # options, but none is looked up: B is the last letter
+        ([A, 7, B, 9, 50, 8, B, 9, 40], []),  # what was looked for is not what the option says
+    ],
+)
+def test_a_lookup_is_the_text_looked_for_and_its_place_in_the_list(tokens, expected) -> None:
+    assert lookups(torch.tensor([tokens]), MARKS).tolist() == expected
+
+
+def test_tokens_of_an_option_look_at_its_letter() -> None:
+    texts = ["Which?", "\nA.", "\nB.", "", " red", " star", "\nAnswer", "<|im_end|>"]
+    found = letters(
+        torch.tensor([[0, A, 4, 5, B, 4, 6, 5], [0, B, 5, 7, 5, 5, 5, 5]]), texts, MARKS
+    )
+    where = zip(
+        found.rows.tolist(), found.asks.tolist(), found.seen.int().argmax(1).tolist(), strict=True
+    )
+    assert list(where) == [(0, 2, 1), (0, 3, 1), (0, 5, 4), (1, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (
+            "It is the red star from 5 to 9 across and from 2 to 4 down.",
+            [("is the red star from 5 to 9 across and from 2 to 4 down", (5, 2, 9, 4), None)],
+        ),
+        (
+            "I search for the bar and find the red star. It spans 5 to 9 across and 2 to 4 down.",
+            [("find the red star. It spans 5 to 9 across and 2 to 4 down", (5, 2, 9, 4), None)],
+        ),
+        (
+            "From the left: 1 at [300, 200] cyan cross, 2 at [450, 875] red star. So 2.",
+            [
+                (" 1 at [300, 200] cyan cross", (270, 170, 330, 230), None),
+                (" 2 at [450, 875] red star", (420, 845, 480, 905), None),
+            ],
+        ),
+        (
+            "Its y: still 0.5=852, changing 2.6=0.",
+            [("852", (0, 792, 1000, 912), 0.5), ("0", EVERYWHERE, 2.6)],
+        ),
+        ("Its size: 0.5=300.", [("300", EVERYWHERE, 0.5)]),
+        (
+            "At 4.5 s it shows well. It covers 5 to 9 across and 2 to 4 down.",
+            [("5 to 9 across and 2 to 4 down", (5, 2, 9, 4), 4.5)],
+        ),
+        # of an answer only tracks: the rest copies what the thought has said
+        ('</think>\n<answer>{"boxes": [5, 2, 9, 4]}</answer>', []),
+        ('</think>\n<answer>{"positive_points": [[5, 2]]}</answer>', []),
+        (
+            '</think>\n<answer>{"boxes": {"1": [5, 2, 9, 4]}}</answer>',
+            [('1": [5, 2, 9, 4]', (5, 2, 9, 4), 0.0)],
+        ),
+        (
+            '</think>\n<answer>{"time": [7, 8], "boxes": {"7": [5, 2, 9, 4]}}</answer>',
+            [('7": [5, 2, 9, 4]', (5, 2, 9, 4), 7.0)],
+        ),
+        ("The first box holds the red star.", []),  # the question gives none
+    ],
+)
+def test_a_reply_tells_where_it_looks(reply, expected) -> None:
+    text = "From 3 to 4 across and 5 to 6 down?" + reply
+    found = list(glances(text, len(text) - len(reply)))
+    assert [(text[one.start : one.end], one.box, one.seconds) for one in found] == expected
+
+
+def test_the_first_box_is_that_of_the_question() -> None:
+    question = "Follow [10, 20, 30, 40]."
+    reply = "The first box holds the red star."
+    (found,) = glances(question + reply, len(question))
+    assert (found.box, found.seconds) == ((10, 20, 30, 40), 0.0)
+
+
+def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:
+    # two slots of 2 x 2 tokens, at 0.5 s and 2.5 s, then a thought of seven tokens
+    texts = ["<", "0.5", " seconds>", "\x00", "2.5", "Its x: ", "=", "900, ", "100"]
+    prompt = [0, 1, 2, 3, 3, 3, 3, 0, 4, 2, 3, 3, 3, 3]
+    reply = [5, 1, 6, 7, 4, 6, 8]
+    ids = torch.tensor([prompt + reply])
+    labels = torch.tensor([[-100] * len(prompt) + reply])
+    found = looks(ids, labels, texts, iter([(2, 2), (2, 2)]))
+    places, moments = found["places"], found["moments"]
+    asked = dict(zip(places.asks.tolist(), places.seen, strict=True))
+    # 900 and 100 are asked for at the "=" before them
+    assert {at: seen.nonzero()[:, 0].tolist() for at, seen in asked.items()} == {
+        16: [4, 6],  # the right half of the first slot
+        19: [10, 12],  # the left half of the second
+    }
+    stamps = dict(zip(moments.asks.tolist(), moments.seen.int().argmax(1).tolist(), strict=True))
+    assert stamps == {3: 1, 6: 1, 10: 8, 13: 8}
+
+
+def _batch(families: list[str], count: int) -> tuple[object, dict, object]:
+    model, processor = tiny_parts()
+    rule = FrameRule(fps=2.0, max_frames=6)
+    profile = load_profile()
+    rows = [
+        row(scene.samples(at)[0], profile)
+        for scene in demo_scenes(families, rule, size=1000, seed=1)
+        for at in range(count)
+    ]
+    collate = DataCollatorForVisionLanguageModeling(
+        processor=slot_processor(processor), completion_only_loss=True
+    )
+    inputs = dict(collate(rows))
+    return copy.deepcopy(model), inputs, processor.tokenizer
+
+
+def test_every_number_of_a_thought_that_grounds_is_looked_at() -> None:
+    model, inputs, tokenizer = _batch(["spatial_grounding"], 2)
+    labels = inputs.pop("labels")
+    places = Guidance(model, tokenizer).read(inputs, labels)["places"]
+    asked = set(zip(places.rows.tolist(), places.asks.tolist(), strict=True))
+    end = tokenizer.convert_tokens_to_ids("</think>")
+    numbers = 0
+    for at, label in enumerate(labels.tolist()):
+        for place in range(label.index(end)):
+            if label[place] >= 0 and tokenizer.decode([label[place]]).strip(" ,").isdigit():
+                numbers += 1
+                assert (at, place - 1) in asked
+    assert numbers >= 4 * len(labels)
+    pictures = inputs["input_ids"] == model.config.image_token_id
+    assert (places.seen <= pictures[places.rows]).all()
+
+
+def test_the_loss_is_that_of_the_models_own_attention() -> None:
+    model, inputs, tokenizer = _batch(["temporal_grounding", "video_qa"], 1)
+    model.set_attn_implementation("eager")
+    guidance = Guidance(model, tokenizer)
+    read = guidance.read(inputs, inputs.pop("labels"))
+    with torch.no_grad():
+        attended = model(**inputs, output_attentions=True).attentions
+        losses = guidance.loss(read, inputs["attention_mask"])
+    heads = {
+        "moments": [(0, 0)],
+        "letters": [(0, 2)],
+        "places": [(1, 0), (2, 0)],
+        "options": [(1, 2)],
+    }
+    assert set(losses) == set(heads)
+    for kind, looked in read.items():
+        expected = [
+            -(attended[layer][looked.rows, head, looked.asks] * looked.seen).sum(1).log().mean()
+            for layer, head in heads[kind]
+        ]
+        assert losses[kind].item() == pytest.approx(sum(expected).item() / len(expected), rel=1e-3)
+
+
+def test_guided_heads_learn_to_look() -> None:
+    model, inputs, tokenizer = _batch(["spatial_grounding", "video_qa"], 1)
+    guidance = Guidance(model, tokenizer)
+    read = guidance.read(inputs, inputs.pop("labels"))
+    optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
+    shares = []
+    for _ in range(12):
+        model(**inputs)
+        losses = guidance.loss(read, inputs["attention_mask"])
+        shares.append({kind: math.exp(-loss.item()) for kind, loss in losses.items()})
+        optimiser.zero_grad()
+        sum(losses.values()).backward()
+        optimiser.step()
+    for kind in ("places", "options", "moments", "letters"):
+        assert shares[-1][kind] > 1.3 * shares[0][kind], kind

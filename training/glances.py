@@ -1,0 +1,104 @@
+"""Where a reply looks: the words and numbers of a thought that tell of a place, and which place.
+
+The thoughts of the demo generator say one look at a time ("the small green cross from 469 to 641
+across and from 203 to 375 down", "1 at [272, 777] cyan cross", "0.6=250"), so that what is to be
+looked at while each of their words is written can be read from the text itself.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Glance", "glances"]
+
+Box = tuple[float, float, float, float]
+
+EVERYWHERE: Box = (0.0, 0.0, 1000.0, 1000.0)
+POINT = 30.0
+"""Half the side of what is looked at where only a point is told, of 1000."""
+STRIP = 60.0
+"""Half the width of what is looked at where only one coordinate is told, of 1000."""
+
+_NUMBER = r"(\d+)"
+_BOX = rf"\[{_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}\]"
+_TOLD = re.compile(
+    r"(?P<moment>At (?P<at>\d+\.\d) s )"
+    r"|(?P<axis>Its (?:x|y|size):)"
+    r"|(?P<course>(?P<time>\d+\.\d)=(?P<value>\d+))"
+    rf'|(?P<track>"(?P<second>\d+)": {_BOX})'
+    r"|(?P<first>first box holds the [^.]*)"
+    r"|(?P<span>(?:(?:find|is|fits:) the [^.;:\d]*(?:[.;] [Ii]t [^.;:\d]*)?)?"
+    rf"{_NUMBER} to {_NUMBER} across and (?:from )?{_NUMBER} to {_NUMBER} down)"
+    rf"|(?P<point>[^.;:,\[\]>]*\[{_NUMBER}, {_NUMBER}\](?: (?!and |then )[^.;,\[\]<]*)?"
+    r"(?:\. It is [^.]*)?)"
+)
+_GIVEN = re.compile(_BOX)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """Characters `start` to `end` of a text are written while looking at a box.
+
+    `box` is (x1, y1, x2, y2), 0 to 1000; `seconds` is the time in the clip, None for any.
+    """
+
+    start: int
+    end: int
+    box: Box
+    seconds: float | None = None
+
+
+def glances(text: str, reply: int) -> Iterator[Glance]:
+    """Yield what is looked at in the reply that begins at character `reply` of `text`.
+
+    Boxes and points of an answer are left out where its thought has told them: they are copied.
+
+    >>> [one.box for one in glances("It is the star from 5 to 9 across and from 2 to 4 down", 0)]
+    [(5.0, 2.0, 9.0, 4.0)]
+    """
+    end = text.find("</think>", reply)
+    end = len(text) if end < 0 else end
+    moment: float | None = None
+    axis = ""
+    timed = '"time"' in text[end:]
+    for found in _TOLD.finditer(text, reply):
+        numbers = [float(group) for group in found.groups() if group and group.isdigit()]
+        if found["moment"]:
+            moment = float(found["at"])
+        elif found["axis"]:
+            axis = found["axis"][4:-1]
+        elif found["course"]:
+            seconds, value = float(found["time"]), float(found["value"])
+            yield Glance(found.start("value"), found.end(), _strip(axis, value), seconds)
+        elif found["track"]:
+            second = numbers[0]
+            # A track counts its seconds from one, a span from the clip's beginning.
+            seconds = second if timed else second - 1
+            yield Glance(found.start() + 1, found.end(), _box(numbers[1:]), seconds)
+        elif found["first"]:
+            given = _GIVEN.search(text)
+            if given:
+                yield Glance(*found.span(), _box([float(one) for one in given.groups()]), 0.0)
+        elif found.start() < end and found["span"]:
+            x1, x2, y1, y2 = numbers
+            yield Glance(*found.span(), (x1, y1, x2, y2), moment)
+        elif found.start() < end and found["point"]:
+            x, y = numbers
+            box = (x - POINT, y - POINT, x + POINT, y + POINT)
+            yield Glance(*found.span(), box, moment)
+
+
+def _box(numbers: list[float]) -> Box:
+    x1, y1, x2, y2 = numbers
+    return x1, y1, x2, y2
+
+
+def _strip(axis: str, value: float) -> Box:
+    """Return what to look at for one coordinate; 0 says that the object is not there."""
+    if axis == "x" and value:
+        return value - STRIP, 0.0, value + STRIP, 1000.0
+    if axis == "y" and value:
+        return 0.0, value - STRIP, 1000.0, value + STRIP
+    return EVERYWHERE

@@ -1,0 +1,263 @@
+"""Attention guided: heads of a small model are told where to look while they write of a place.
+
+A model from scratch learns to look only once a look has paid off, and a look pays off only once
+what is seen is understood: on clips and lists of options a model of three layers wrote fluent
+guesses for hours. But where a reply must look is known from its own text (see `glances`; for
+options `lookups`), so one head a layer is told: its loss is minus the logarithm of its attention
+on the tokens that the place covers. What it brings back, and what comes of it, is learnt by the
+usual loss alone.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, takewhile
+from typing import Any
+
+import torch
+from torch.nn import functional
+from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
+
+from onethinker_eval.training.glances import Glance, glances
+from onethinker_eval.training.tiny_tokenizer import option_marks
+
+__all__ = ["Guidance", "Looks", "looks", "lookups"]
+
+COVERED = 0.15
+"""Least share of a token's side, or of the box's, that a box must cover for the token to count."""
+LATER = 0.6
+"""Slots of a clip are near to a time up to this share of the time between two of them."""
+STRIDE = 3
+"""One of so many tokens of a clip is asked whether it sees its time."""
+_SECONDS = re.compile(r"<(\d+\.\d) seconds>")
+_PICTURE = "\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """What is looked at: at token `asks` (N,) of `rows` (N,), the tokens `seen` (N, length)."""
+
+    rows: torch.Tensor
+    asks: torch.Tensor
+    seen: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """A picture in a row: its first token, its size in tokens, and its time in the clip.
+
+    `stamp` is the token that says the time; both are None for a picture that is in no clip.
+    """
+
+    start: int
+    height: int
+    width: int
+    seconds: float | None = None
+    stamp: int | None = None
+
+
+class Guidance:
+    """The loss of guided heads of a Qwen3-VL.
+
+    In the first layer one head of the tokens of a clip is to see their time, and another of those
+    of an option its letter; in every later layer the one of the reply what it tells of, and in the
+    middle one the other the option looked for.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        """Watch the layers of `model`."""
+        self._texts = [tokenizer.decode([at]) for at in range(len(tokenizer))]
+        self._texts[model.config.image_token_id] = _PICTURE
+        self._marks = option_marks(tokenizer)
+        self._merge = model.config.vision_config.spatial_merge_size
+        self._layers = model.model.language_model.layers
+        self._given: dict[int, tuple[torch.Tensor, Any]] = {}
+        for at, layer in enumerate(self._layers):
+            layer.register_forward_pre_hook(self._keep(at), with_kwargs=True)
+
+    def _keep(self, at: int) -> Any:
+        def keep(_: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+            hidden = given[0] if given else named["hidden_states"]
+            self._given[at] = hidden, named["position_embeddings"]
+
+        return keep
+
+    def read(self, inputs: Mapping[str, torch.Tensor], labels: torch.Tensor) -> dict[str, Looks]:
+        """Return what is to be looked at in a batch whose `input_ids` are as they were told."""
+        ids = inputs["input_ids"]
+        grids = inputs["image_grid_thw"][:, 1:] // self._merge if "image_grid_thw" in inputs else ()
+        sizes = iter([(int(height), int(width)) for height, width in grids])
+        row, asked, found = lookups(ids, self._marks).T
+        options = Looks(row, asked, functional.one_hot(found, ids.shape[1]).bool())
+        shown = looks(ids, labels, self._texts, sizes)
+        return {**shown, "letters": letters(ids, self._texts, self._marks), "options": options}
+
+    def loss(self, read: Mapping[str, Looks], mask: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Return the mean loss of each kind of look, after the model has run on their batch."""
+        later = range(1, len(self._layers))
+        other = self._layers[0].self_attn.config.num_attention_heads // 2
+        heads = {
+            "moments": [(0, 0)],
+            "letters": [(0, other)],
+            "places": [(at, 0) for at in later],
+            "options": [(len(self._layers) // 2, other)],
+        }
+        return {
+            kind: torch.stack([self._of_head(*at, one, mask) for at in heads[kind]]).mean()
+            for kind, one in read.items()
+            if heads[kind] and len(one.rows)
+        }
+
+    def _of_head(self, at: int, head: int, one: Looks, mask: torch.Tensor) -> torch.Tensor:
+        layer, (hidden, turns) = self._layers[at], self._given[at]
+        attention = layer.self_attn
+        width = attention.head_dim
+        group = head // attention.num_key_value_groups
+        asks = attention.q_proj.weight[head * width : (head + 1) * width]
+        keys = attention.k_proj.weight[group * width : (group + 1) * width]
+        hidden = layer.input_layernorm(hidden)
+        q = attention.q_norm((hidden @ asks.T)[:, None])
+        k = attention.k_norm((hidden @ keys.T)[:, None])
+        q, k = apply_rotary_pos_emb(q, k, *turns)
+        scores = (q @ k.transpose(2, 3))[one.rows, 0, one.asks].float() * attention.scaling
+        later = torch.arange(scores.shape[1])[None] > one.asks[:, None]
+        scores = scores.masked_fill(later | ~mask[one.rows].bool(), -torch.inf)
+        seen = scores.masked_fill(~one.seen, -torch.inf).logsumexp(dim=1)
+        return (scores.logsumexp(dim=1) - seen).mean()
+
+
+def looks(
+    ids: torch.Tensor,
+    labels: torch.Tensor,
+    texts: Sequence[str],
+    sizes: Iterator[tuple[int, int]],
+) -> dict[str, Looks]:
+    """Return what is looked at in `ids` (rows, length): "places" by replies, "moments" by clips.
+
+    `labels` is -100 outside of replies, `texts` the text of each token (a NUL for one of a
+    picture), `sizes` the height and width of each picture in tokens, row by row.
+    """
+    length = ids.shape[1]
+    places: list[tuple[int, int, torch.Tensor]] = []
+    moments: list[tuple[int, int, torch.Tensor]] = []
+    for row, (tokens, label) in enumerate(zip(ids.tolist(), labels, strict=True)):
+        words = [texts[token] for token in tokens]
+        starts = [0, *accumulate(map(len, words))]
+        text = "".join(words)
+        pictures = list(_pictures(words, text, starts, sizes))
+        for picture in pictures:
+            if picture.stamp is not None:
+                seen = functional.one_hot(torch.tensor(picture.stamp), length).bool()
+                end = picture.start + picture.height * picture.width
+                moments += [(row, at, seen) for at in range(picture.start, end, STRIDE)]
+        reply = int((label >= 0).int().argmax())
+        for glance in glances(text, starts[reply]):
+            seen = _covered(glance, pictures, length)
+            if seen.any():
+                first = bisect_right(starts, glance.start) - 1
+                last = bisect_right(starts, glance.end - 1) - 1
+                # What is written at a token is asked for at the one before.
+                places += [(row, at - 1, seen) for at in range(max(first, reply), last + 1)]
+    return {"places": _looks(places, length), "moments": _looks(moments, length)}
+
+
+def letters(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
+    """Return for each token of an option in `ids` (rows, length) the token of its letter.
+
+    `texts` and `marks` are the texts and the letters of options by token; an option ends with its
+    line.
+    """
+    made: list[tuple[int, int, torch.Tensor]] = []
+    for row, tokens in enumerate(ids.tolist()):
+        mark = None
+        for at, token in enumerate(tokens):
+            if token in marks:
+                mark = functional.one_hot(torch.tensor(at), len(tokens)).bool()
+            elif "\n" in texts[token] or texts[token].startswith("<"):
+                mark = None
+            elif mark is not None:
+                made.append((row, at, mark))
+    return _looks(made, ids.shape[1])
+
+
+def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> torch.Tensor:
+    """Return (row, asked, found) for each row of `ids` (rows, length) that looks an option up.
+
+    `asked` is the token before the row's last option letter, `found` the last one of the same text
+    in the list of options. `marks` are the letters by token; rows without options have no entry.
+    """
+    made = []
+    for row, tokens in enumerate(ids.tolist()):
+        *listed, said = [at for at, token in enumerate(tokens) if token in marks] or [0]
+        for at in listed:
+            if marks[tokens[at]] == marks[tokens[said]]:
+                pairs = zip(tokens[at + 1 : said], tokens[said + 1 :], strict=False)
+                same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
+                if same and tokens[at + same] == tokens[said - 1]:
+                    made.append((row, said - 1, at + same))
+                break
+    return torch.tensor(made, dtype=torch.long).reshape(-1, 3)
+
+
+def _looks(made: Sequence[tuple[int, int, torch.Tensor]], length: int) -> Looks:
+    rows, asks = (torch.tensor([one[at] for one in made], dtype=torch.long) for at in (0, 1))
+    seen = [one[2] for one in made]
+    return Looks(rows, asks, torch.stack(seen) if seen else torch.zeros(0, length).bool())
+
+
+def _pictures(
+    words: Sequence[str], text: str, starts: Sequence[int], sizes: Iterator[tuple[int, int]]
+) -> Iterator[_Picture]:
+    """Yield the pictures of a row; they have times if each of them has one."""
+    pictures = []
+    at = 0
+    while at < len(words):
+        if words[at] == _PICTURE:
+            height, width = next(sizes)
+            pictures.append(_Picture(at, height, width))
+            at += height * width
+        else:
+            at += 1
+    times = list(_SECONDS.finditer(text))
+    if len(times) != len(pictures):
+        yield from pictures
+        return
+    for picture, found in zip(pictures, times, strict=True):
+        stamp = bisect_right(starts, found.start(1)) - 1
+        yield replace(picture, seconds=float(found[1]), stamp=stamp)
+
+
+def _covered(glance: Glance, pictures: Sequence[_Picture], length: int) -> torch.Tensor:
+    """Return which of a row's tokens the place of `glance` covers: (length,) bool."""
+    seen = torch.zeros(length, dtype=torch.bool)
+    x1, y1, x2, y2 = glance.box
+    for picture in _at(glance.seconds, pictures):
+        across = _side(x1 / 1000, x2 / 1000, picture.width)
+        down = _side(y1 / 1000, y2 / 1000, picture.height)
+        cells = (down[:, None] & across[None, :]).reshape(-1)
+        seen[picture.start : picture.start + len(cells)] = cells
+    return seen
+
+
+def _at(seconds: float | None, pictures: Sequence[_Picture]) -> list[_Picture]:
+    """Return the pictures near to a time: all if there is none."""
+    times = [picture.seconds for picture in pictures if picture.seconds is not None]
+    if seconds is None or len(times) < 2:
+        return list(pictures)
+    near = LATER * (times[1] - times[0])
+    far = min(abs(time - seconds) for time in times)
+    return [
+        picture
+        for picture, time in zip(pictures, times, strict=True)
+        if abs(time - seconds) <= max(near, far)
+    ]
+
+
+def _side(low: float, high: float, count: int) -> torch.Tensor:
+    """Return which of `count` equal parts of 0 to 1 the stretch from `low` to `high` covers."""
+    edges = torch.arange(count) / count
+    common = (edges + 1 / count).clamp(max=high) - edges.clamp(min=low)
+    return common >= COVERED * min(1 / count, max(high - low, 1e-6))
