@@ -118,14 +118,15 @@ class Guidance:
         group = head // attention.num_key_value_groups
         asks = attention.q_proj.weight[head * width : (head + 1) * width]
         keys = attention.k_proj.weight[group * width : (group + 1) * width]
+        rows, tokens, wanted = (part.to(hidden.device) for part in (one.rows, one.asks, one.seen))
         hidden = layer.input_layernorm(hidden)
         q = attention.q_norm((hidden @ asks.T)[:, None])
         k = attention.k_norm((hidden @ keys.T)[:, None])
         q, k = apply_rotary_pos_emb(q, k, *turns)
-        scores = (q @ k.transpose(2, 3))[one.rows, 0, one.asks].float() * attention.scaling
-        later = torch.arange(scores.shape[1])[None] > one.asks[:, None]
-        scores = scores.masked_fill(later | ~mask[one.rows].bool(), -torch.inf)
-        seen = scores.masked_fill(~one.seen, -torch.inf).logsumexp(dim=1)
+        scores = (q @ k.transpose(2, 3))[rows, 0, tokens].float() * attention.scaling
+        later = torch.arange(scores.shape[1], device=hidden.device)[None] > tokens[:, None]
+        scores = scores.masked_fill(later | ~mask[rows].bool(), -torch.inf)
+        seen = scores.masked_fill(~wanted, -torch.inf).logsumexp(dim=1)
         return (scores.logsumexp(dim=1) - seen).mean()
 
 
