@@ -184,6 +184,10 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
     run = recipe.run
     output = Path(run.output)
     check_settings(recipe.evaluation)
+    if run.guidance and not run.number_smoothing:
+        raise UsageError(
+            "run.guidance is for tiny models, as run.number_smoothing is", hint="set both"
+        )
     if not resume:
         start_anew(output)
     write_atomic(output / "recipe.yaml", recipe.to_yaml())
@@ -214,10 +218,6 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
             numbers, run.number_smoothing, model.config.text_config.vocab_size
         )
     if run.guidance:
-        if not run.number_smoothing:
-            raise UsageError(
-                "run.guidance is for tiny models, as run.number_smoothing is", hint="set both"
-            )
         trainer.guidance = Guidance(model, processor.tokenizer)
     add_evaluations(trainer, recipe)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)

@@ -103,6 +103,12 @@ def test_a_loss_that_is_no_number_stops_the_run_and_names_the_samples(tmp_path: 
         sft.train(made(tmp_path, optimiser__name="adamw", optimiser__lr="1e30"))
 
 
+def test_guidance_by_itself_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="number_smoothing"):
+        sft.train(made(tmp_path / "run", run__number_smoothing="0"))
+    assert not (tmp_path / "run").exists()
+
+
 def test_batches_are_shared_out_evenly_or_not_at_all() -> None:
     order = arrange([Source("a", 9, "image"), Source("b", 9, "video")], 4, 8, 4)
     pieces = list(sft.Blocks(order, 4))
