@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 
 import pytest
 
@@ -13,6 +14,8 @@ pytest.importorskip("trl")
 from tiny_training import tiny_parts  # noqa: E402
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling  # noqa: E402
 
+from onethinker_eval.demo.dice import Dice, scene_seed  # noqa: E402
+from onethinker_eval.demo.twins import TWINS, draw  # noqa: E402
 from onethinker_eval.media.frames import FrameRule  # noqa: E402
 from onethinker_eval.prompts import load_profile  # noqa: E402
 from onethinker_eval.training.glances import EVERYWHERE, glances  # noqa: E402
@@ -96,6 +99,14 @@ def test_a_reply_tells_where_it_looks(reply, expected) -> None:
     text = "From 3 to 4 across and 5 to 6 down?" + reply
     found = list(glances(text, len(text) - len(reply)))
     assert [(text[one.start : one.end], one.box, one.seconds) for one in found] == expected
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: twin.label)
+def test_places_in_the_thoughts_of_the_generator_are_looked_at(twin) -> None:
+    for item in range(4):
+        for ask in draw(twin, Dice(scene_seed("train", 5, twin.label, item)), item, None).asks:
+            told = re.findall(r"\[\d+, \d+\]| across and |\d\.\d=\d", ask.thinking)
+            assert len(list(glances(ask.thinking, 0))) == len(told), ask.thinking
 
 
 def test_the_first_box_is_that_of_the_question() -> None:
