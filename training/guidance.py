@@ -3,14 +3,13 @@
 A model from scratch learns to look only once a look has paid off, and a look pays off only once
 what is seen is understood: on clips and lists of options a model of three layers wrote fluent
 guesses for hours. But where a reply must look is known from its own text (see `glances`; for
-options `lookups`), so one head a layer is told: its loss is minus the logarithm of its attention
-on the tokens that the place covers. What it brings back, and what comes of it, is learnt by the
-usual loss alone.
+options `lookups`), so a few heads are told: the loss of each is minus the logarithm of its
+attention on the tokens that the place covers. What it brings back, and what comes of it, is learnt
+by the usual loss alone.
 """
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,17 +21,17 @@ from torch.nn import functional
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
 
 from onethinker_eval.training.glances import Glance, glances
+from onethinker_eval.training.slots import SLOT_TIME, media_runs
 from onethinker_eval.training.tiny_tokenizer import option_marks
 
-__all__ = ["Guidance", "Looks", "looks", "lookups"]
+__all__ = ["Guidance", "Looks", "letters", "looks", "lookups"]
 
 COVERED = 0.15
 """Least share of a token's side, or of the box's, that a box must cover for the token to count."""
-LATER = 0.6
+NEAR = 0.6
 """Slots of a clip are near to a time up to this share of the time between two of them."""
 STRIDE = 3
 """One of so many tokens of a clip is asked whether it sees its time."""
-_SECONDS = re.compile(r"<(\d+\.\d) seconds>")
 _PICTURE = "\x00"
 
 
@@ -62,9 +61,9 @@ class _Picture:
 class Guidance:
     """The loss of guided heads of a Qwen3-VL.
 
-    In the first layer one head of the tokens of a clip is to see their time, and another of those
-    of an option its letter; in every later layer the one of the reply what it tells of, and in the
-    middle one the other the option looked for.
+    In the first layer one head is told to see from the tokens of a clip their time, another from
+    those of an option its letter; in every later layer the first head from the reply what it tells
+    of, and in the middle one the other from a text looked for the option that says the same.
     """
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -90,10 +89,11 @@ class Guidance:
         ids = inputs["input_ids"]
         grids = inputs["image_grid_thw"][:, 1:] // self._merge if "image_grid_thw" in inputs else ()
         sizes = iter([(int(height), int(width)) for height, width in grids])
-        row, asked, found = lookups(ids, self._marks).T
-        options = Looks(row, asked, functional.one_hot(found, ids.shape[1]).bool())
-        shown = looks(ids, labels, self._texts, sizes)
-        return {**shown, "letters": letters(ids, self._texts, self._marks), "options": options}
+        return {
+            **looks(ids, labels, self._texts, sizes),
+            "letters": letters(ids, self._texts, self._marks),
+            "options": _single(lookups(ids, self._marks), ids.shape[1]),
+        }
 
     def loss(self, read: Mapping[str, Looks], mask: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the mean loss of each kind of look, after the model has run on their batch."""
@@ -143,7 +143,7 @@ def looks(
     """
     length = ids.shape[1]
     places: list[tuple[int, int, torch.Tensor]] = []
-    moments: list[tuple[int, int, torch.Tensor]] = []
+    moments: list[tuple[int, int, int]] = []
     for row, (tokens, label) in enumerate(zip(ids.tolist(), labels, strict=True)):
         words = [texts[token] for token in tokens]
         starts = [0, *accumulate(map(len, words))]
@@ -151,9 +151,8 @@ def looks(
         pictures = list(_pictures(words, text, starts, sizes))
         for picture in pictures:
             if picture.stamp is not None:
-                seen = functional.one_hot(torch.tensor(picture.stamp), length).bool()
                 end = picture.start + picture.height * picture.width
-                moments += [(row, at, seen) for at in range(picture.start, end, STRIDE)]
+                moments += [(row, at, picture.stamp) for at in range(picture.start, end, STRIDE)]
         reply = int((label >= 0).int().argmax())
         for glance in glances(text, starts[reply]):
             seen = _covered(glance, pictures, length)
@@ -162,7 +161,9 @@ def looks(
                 last = bisect_right(starts, glance.end - 1) - 1
                 # What is written at a token is asked for at the one before.
                 places += [(row, at - 1, seen) for at in range(max(first, reply), last + 1)]
-    return {"places": _looks(places, length), "moments": _looks(moments, length)}
+    rows, asks = (torch.tensor([one[at] for one in places], dtype=torch.long) for at in (0, 1))
+    shown = torch.stack([one[2] for one in places]) if places else torch.zeros(0, length).bool()
+    return {"places": Looks(rows, asks, shown), "moments": _single(_triples(moments), length)}
 
 
 def letters(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
@@ -171,17 +172,17 @@ def letters(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -
     `texts` and `marks` are the texts and the letters of options by token; an option ends with its
     line.
     """
-    made: list[tuple[int, int, torch.Tensor]] = []
+    made: list[tuple[int, int, int]] = []
     for row, tokens in enumerate(ids.tolist()):
         mark = None
         for at, token in enumerate(tokens):
             if token in marks:
-                mark = functional.one_hot(torch.tensor(at), len(tokens)).bool()
+                mark = at
             elif "\n" in texts[token] or texts[token].startswith("<"):
                 mark = None
             elif mark is not None:
                 made.append((row, at, mark))
-    return _looks(made, ids.shape[1])
+    return _single(_triples(made), ids.shape[1])
 
 
 def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> torch.Tensor:
@@ -200,29 +201,26 @@ def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> torch.Tensor:
                 if same and tokens[at + same] == tokens[said - 1]:
                     made.append((row, said - 1, at + same))
                 break
+    return _triples(made)
+
+
+def _triples(made: Sequence[tuple[int, int, int]]) -> torch.Tensor:
     return torch.tensor(made, dtype=torch.long).reshape(-1, 3)
 
 
-def _looks(made: Sequence[tuple[int, int, torch.Tensor]], length: int) -> Looks:
-    rows, asks = (torch.tensor([one[at] for one in made], dtype=torch.long) for at in (0, 1))
-    seen = [one[2] for one in made]
-    return Looks(rows, asks, torch.stack(seen) if seen else torch.zeros(0, length).bool())
+def _single(triples: torch.Tensor, length: int) -> Looks:
+    """Return the looks (row, asking token, token seen) of `triples` (N, 3), each at one token."""
+    rows, asks, found = triples.T
+    return Looks(rows, asks, functional.one_hot(found, length).bool())
 
 
 def _pictures(
     words: Sequence[str], text: str, starts: Sequence[int], sizes: Iterator[tuple[int, int]]
 ) -> Iterator[_Picture]:
     """Yield the pictures of a row; they have times if each of them has one."""
-    pictures = []
-    at = 0
-    while at < len(words):
-        if words[at] == _PICTURE:
-            height, width = next(sizes)
-            pictures.append(_Picture(at, height, width))
-            at += height * width
-        else:
-            at += 1
-    times = list(_SECONDS.finditer(text))
+    runs = media_runs([word == _PICTURE for word in words], True)
+    pictures = [_Picture(start, *next(sizes)) for start, _ in runs]
+    times = list(SLOT_TIME.finditer(text))
     if len(times) != len(pictures):
         yield from pictures
         return
@@ -248,7 +246,7 @@ def _at(seconds: float | None, pictures: Sequence[_Picture]) -> list[_Picture]:
     times = [picture.seconds for picture in pictures if picture.seconds is not None]
     if seconds is None or len(times) < 2:
         return list(pictures)
-    near = LATER * (times[1] - times[0])
+    near = NEAR * (times[1] - times[0])
     far = min(abs(time - seconds) for time in times)
     return [
         picture

@@ -14,6 +14,7 @@ modality, one call, and nothing of TRL to override.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,15 +25,19 @@ from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageP
 from transformers.models.qwen3_vl import Qwen3VLProcessor, Qwen3VLVideoProcessor
 
 __all__ = [
+    "SLOT_TIME",
     "SlotImageProcessor",
     "is_pair",
     "is_sized",
+    "media_runs",
     "slot_processor",
     "slot_seconds",
     "video_parts",
 ]
 
 FRAMES_PER_SLOT = 2
+SLOT_TIME = re.compile(r"<(\d+\.\d) seconds>")
+"""The time of a slot as `video_parts` writes it before the slot's picture."""
 
 
 def slot_seconds(indices: Sequence[int], fps: float) -> list[float]:
@@ -198,6 +203,17 @@ def slot_processor(processor: Qwen3VLProcessor, *, shared: bool = False) -> Qwen
 def _by_medium(rows: Any, grids: Any) -> list[tuple[Any, Any]]:
     sizes = grids.prod(dim=1).tolist()
     return list(zip(rows.split(sizes), grids, strict=True))
+
+
+def media_runs(ids: Sequence[int], wanted: int) -> list[tuple[int, int]]:
+    """Return first and one-past-last place of each run of `wanted`, the placeholder of a medium.
+
+    >>> media_runs([1, 7, 7, 2, 7], 7)
+    [(1, 3), (4, 5)]
+    """
+    edges = np.diff(np.concatenate([[0], np.asarray(ids) == wanted, [0]]).astype(np.int8))
+    starts, ends = (np.flatnonzero(edges == sign).tolist() for sign in (1, -1))
+    return list(zip(starts, ends, strict=True))
 
 
 def is_pair(item: Any) -> bool:

@@ -20,7 +20,6 @@ TRL empties only the cache of prefixes. Both are emptied here.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -31,11 +30,16 @@ from onethinker_eval.errors import DataError, RunError
 from onethinker_eval.harness.models.qwen_prompt import clip_metadata, clip_tensor
 from onethinker_eval.harness.models.vllm_engine import check_prompt
 from onethinker_eval.media.video import VideoFrames
-from onethinker_eval.training.slots import FRAMES_PER_SLOT, is_pair, is_sized
+from onethinker_eval.training.slots import (
+    FRAMES_PER_SLOT,
+    SLOT_TIME,
+    is_pair,
+    is_sized,
+    media_runs,
+)
 
 __all__ = ["NativeMedia", "PictureClient", "connect", "native_prompt"]
 
-_TIME = re.compile(r"<(\d+)\.(\d) seconds>")
 _TENTHS = 10.0
 """Frames a second of the clips sent: the model is told times in tenths of seconds."""
 _SERVE = "start the server with `trl vllm-serve --model MODEL`"
@@ -136,7 +140,7 @@ def native_prompt(prompt: Mapping[str, Any], processor: Any) -> dict[str, Any]:
     given = prompt.get("multi_modal_data", {}).get("image", [])
     media = list(given) if isinstance(given, (list, tuple)) else [given]
     marks = _Marks.of(processor)
-    runs = _runs(ids, marks.image)
+    runs = media_runs(ids, marks.image)
     if len(runs) != len(media):
         raise DataError(
             f"a prompt has places for {len(runs)} pictures and is shown {len(media)}",
@@ -209,18 +213,7 @@ def _time(lead: Sequence[int], marks: _Marks, processor: Any) -> tuple[int, list
     around = [at for at, token in enumerate(written) if token in (marks.start, marks.end)]
     begin = around[-1] + 1 if around else 0
     text = processor.tokenizer.decode(written[begin:])
-    found = _TIME.fullmatch(text)
+    found = SLOT_TIME.fullmatch(text)
     if found is None:
         raise DataError(f"expected the time of two frames in the prompt, found {text[:60]!r}")
-    return int(found[1]) * 10 + int(found[2]), written[:begin] if around else None
-
-
-def _runs(ids: Sequence[int], wanted: int) -> list[tuple[int, int]]:
-    """Return first and one-past-last place of each run of `wanted`.
-
-    >>> _runs([1, 7, 7, 2, 7], 7)
-    [(1, 3), (4, 5)]
-    """
-    edges = np.diff(np.concatenate([[0], np.asarray(ids) == wanted, [0]]).astype(np.int8))
-    starts, ends = (np.flatnonzero(edges == sign).tolist() for sign in (1, -1))
-    return list(zip(starts, ends, strict=True))
+    return round(10 * float(found[1])), written[:begin] if around else None
