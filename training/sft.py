@@ -9,7 +9,6 @@ image per temporal slot (see `slots`), and the prompt is the evaluation's own.
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -43,8 +42,6 @@ from onethinker_eval.training.slots import slot_processor
 from onethinker_eval.training.smoothing import SmoothedNumbers
 
 __all__ = ["Blocks", "Deadline", "train"]
-
-_LOG = logging.getLogger(__name__)
 
 
 class Blocks(Sampler[list[int]]):
