@@ -1,7 +1,7 @@
 """Where a reply looks: the words and numbers of a thought that tell of a place, and which place.
 
 The thoughts of the demo generator say one look at a time ("the small green cross from 469 to 641
-across and from 203 to 375 down", "1 at [272, 777] cyan cross", "0.6=250"), so that what is to be
+across and from 203 to 375 down", "1 at [272, 777] cyan cross", "0.6 away"), so that what is to be
 looked at while each of their words is written can be read from the text itself.
 """
 
@@ -18,15 +18,13 @@ Box = tuple[float, float, float, float]
 EVERYWHERE: Box = (0.0, 0.0, 1000.0, 1000.0)
 POINT = 30.0
 """Half the side of what is looked at where only a point is told, of 1000."""
-STRIP = 60.0
-"""Half the width of what is looked at where only one coordinate is told, of 1000."""
 
 _NUMBER = r"(\d+)"
 _BOX = rf"\[{_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}\]"
 _TOLD = re.compile(
     r"(?P<moment>At (?P<at>\d+\.\d) s )"
-    r"|(?P<axis>Its (?:x|y|size):)"
-    r"|(?P<course>(?P<time>\d+\.\d)=(?P<value>\d+))"
+    r"|(?P<still> ?In the picture )"
+    rf"|(?P<course>(?P<time>\d+\.\d)(?P<there>: {_BOX}[^.;,<]*| away))"
     rf'|(?P<track>"(?P<second>\d+)": {_BOX})'
     r"|(?P<first>first box holds the [^.]*)"
     r"|(?P<span>(?:(?:find|is|fits:) the [^.;:\d]*(?:[.;] [Ii]t [^.;:\d]*)?)?"
@@ -41,7 +39,8 @@ _GIVEN = re.compile(_BOX)
 class Glance:
     """Characters `start` to `end` of a text are written while looking at a box.
 
-    `box` is (x1, y1, x2, y2), 0 to 1000; `seconds` is the time in the clip, None for any.
+    `box` is (x1, y1, x2, y2), 0 to 1000; `seconds` is the time in the clip, None for any, or for a
+    picture beside the clip if there is one.
     """
 
     start: int
@@ -61,17 +60,17 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
     end = text.find("</think>", reply)
     end = len(text) if end < 0 else end
     moment: float | None = None
-    axis = ""
     timed = '"time"' in text[end:]
     for found in _TOLD.finditer(text, reply):
         numbers = [float(group) for group in found.groups() if group and group.isdigit()]
         if found["moment"]:
             moment = float(found["at"])
-        elif found["axis"]:
-            axis = found["axis"][4:-1]
+        elif found["still"]:
+            moment = None
         elif found["course"]:
-            seconds, value = float(found["time"]), float(found["value"])
-            yield Glance(found.start("value"), found.end(), _strip(axis, value), seconds)
+            # Whether it is there at all is written right after the time.
+            box = _box(numbers) if numbers else EVERYWHERE
+            yield Glance(found.start("there"), found.end(), box, float(found["time"]))
         elif found["track"]:
             second = numbers[0]
             # A track counts its seconds from one, a span from the clip's beginning.
@@ -93,12 +92,3 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
 def _box(numbers: list[float]) -> Box:
     x1, y1, x2, y2 = numbers
     return x1, y1, x2, y2
-
-
-def _strip(axis: str, value: float) -> Box:
-    """Return what to look at for one coordinate; 0 says that the object is not there."""
-    if axis == "x" and value:
-        return value - STRIP, 0.0, value + STRIP, 1000.0
-    if axis == "y" and value:
-        return 0.0, value - STRIP, 1000.0, value + STRIP
-    return EVERYWHERE

@@ -217,16 +217,16 @@ def _single(triples: torch.Tensor, length: int) -> Looks:
 def _pictures(
     words: Sequence[str], text: str, starts: Sequence[int], sizes: Iterator[tuple[int, int]]
 ) -> Iterator[_Picture]:
-    """Yield the pictures of a row; they have times if each of them has one."""
-    runs = media_runs([word == _PICTURE for word in words], True)
-    pictures = [_Picture(start, *next(sizes)) for start, _ in runs]
-    times = list(SLOT_TIME.finditer(text))
-    if len(times) != len(pictures):
-        yield from pictures
-        return
-    for picture, found in zip(pictures, times, strict=True):
-        stamp = bisect_right(starts, found.start(1)) - 1
-        yield replace(picture, seconds=float(found[1]), stamp=stamp)
+    """Yield the pictures of a row, with the time that stands between each and the one before."""
+    before = 0
+    for start, end in media_runs([word == _PICTURE for word in words], True):
+        picture = _Picture(start, *next(sizes))
+        found = SLOT_TIME.search(text, starts[before], starts[start])
+        if found:
+            stamp = bisect_right(starts, found.start(1)) - 1
+            picture = replace(picture, seconds=float(found[1]), stamp=stamp)
+        yield picture
+        before = end
 
 
 def _covered(glance: Glance, pictures: Sequence[_Picture], length: int) -> torch.Tensor:
@@ -242,17 +242,13 @@ def _covered(glance: Glance, pictures: Sequence[_Picture], length: int) -> torch
 
 
 def _at(seconds: float | None, pictures: Sequence[_Picture]) -> list[_Picture]:
-    """Return the pictures near to a time: all if there is none."""
-    times = [picture.seconds for picture in pictures if picture.seconds is not None]
-    if seconds is None or len(times) < 2:
-        return list(pictures)
-    near = NEAR * (times[1] - times[0])
-    far = min(abs(time - seconds) for time in times)
-    return [
-        picture
-        for picture, time in zip(pictures, times, strict=True)
-        if abs(time - seconds) <= max(near, far)
-    ]
+    """Return the pictures near to a time; without one those beside a clip, or all of a clip."""
+    timed = [(one, one.seconds) for one in pictures if one.seconds is not None]
+    if seconds is None or len(timed) < 2:
+        return [one for one in pictures if one.seconds is None] or list(pictures)
+    near = NEAR * (timed[1][1] - timed[0][1])
+    far = min(abs(time - seconds) for _, time in timed)
+    return [one for one, time in timed if abs(time - seconds) <= max(near, far)]
 
 
 def _side(low: float, high: float, count: int) -> torch.Tensor:

@@ -4,9 +4,10 @@ Where one token stands for a whole number, plain cross entropy treats a coordina
 off like one that is 500 off. Here the target of a coordinate is a Gaussian over the tokens of its
 own row (integers, or tenths of a second), which for small models from scratch is the difference
 between learning places in minutes and not at all. Only places in thoughts and replies that ground
-(with boxes or times) are treated so, and in these not whole seconds: a count of 5 is not nearly one
-of 6, nor is second 3 nearly second 4. All coordinates are, small ones too: a sharp target among
-spread ones wins every greedy choice that it is near to. Other tokens keep their one-hot target.
+(with boxes or times) are treated so, and in these neither whole seconds nor the times of a course:
+a count of 5 is not nearly one of 6, nor is second 3 nearly second 4. All coordinates are, small
+ones too: a sharp target among spread ones wins every greedy choice that it is near to. Other tokens
+keep their one-hot target.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ DRIFT = 6.0
 """Deviation of what a long track reads as a whole, as a share of the same spread."""
 LONG = 16
 """Coordinates of an answer from which on it is a track that could be continued unseen."""
-COURSE = 6
-"""Values of a course in a thought from which on the same holds for it."""
+COURSE = 12
+"""Coordinates of boxes in a thought from which on the same holds for its course."""
 TENTHS = 0.25
 """Spread of tenths of a second as a share of the spread of coordinates."""
 
@@ -41,7 +42,9 @@ class SmoothedNumbers:
         self._grounds = torch.tensor(rows.grounding)
         self._opens_time = torch.tensor(rows.opens_time)
         self._opens_point = torch.tensor(rows.opens_point)
-        self._equals = torch.tensor(rows.equals)
+        self._opens_box = torch.tensor(rows.opens_box)
+        self._follows_time = torch.tensor([*rows.opens_box, *rows.away])
+        self._tenths = torch.tensor(rows.tenths)
         self._second = torch.tensor(rows.second)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
         kinds = (
@@ -63,19 +66,26 @@ class SmoothedNumbers:
     def spread(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
 
-        Those of places in thoughts, and those of rows with boxes or times but for whole seconds:
-        the two numbers that open a time, and one after the word "second".
+        Those of places in thoughts, and those of rows with boxes or times but for the times of a
+        course and for whole seconds: the two numbers that open a time, and one after the word
+        "second".
         """
         place = targets.device
         grounds = torch.isin(targets, self._grounds.to(place)).any(dim=1, keepdim=True)
         opens = torch.isin(targets, self._opens_time.to(place))
         second = torch.isin(targets, self._second.to(place))
         point = torch.isin(targets, self._opens_point.to(place))
-        equals = torch.isin(targets, self._equals.to(place))
-        named = _later(point, 1) | _later(point, 2) | _later(equals, 1)
+        named = _later(point, 1) | _later(point, 2) | self._boxes(targets)
         after = _later(opens, 1) | _later(opens, 2) | _later(second, 2)
         exact = after & torch.isin(targets, self._whole.to(place))
+        follows = torch.isin(targets, self._follows_time.to(place))
+        exact |= _later(follows, -1) & torch.isin(targets, self._tenths.to(place))
         return named | (grounds & ~exact)
+
+    def _boxes(self, targets: torch.Tensor) -> torch.Tensor:
+        """Return which of `targets` (rows, length) are numbers of boxes of a course."""
+        opens = torch.isin(targets, self._opens_box.to(targets.device))
+        return _later(opens, 1) | _later(opens, 2) | _later(opens, 3) | _later(opens, 4)
 
     def jittered(
         self, ids: torch.Tensor, labels: torch.Tensor, spread: torch.Tensor
@@ -104,23 +114,20 @@ class SmoothedNumbers:
         place = labels.device
         whole = spread & torch.isin(labels, self._whole.to(place))
         answer = torch.isin(labels, self._grounds.to(place)).cumsum(dim=1) > 0
-        there = self._place.to(place)[labels.clamp(min=0)] > 0  # 0 says that nothing is there
-        value = _later(torch.isin(labels, self._equals.to(place)), 1) & ~answer
-        return self._shifts(whole & answer, LONG, 2) + self._shifts(
-            whole & value & there, COURSE, 1
-        )
+        course = self._boxes(labels) & ~answer
+        return self._shifts(whole & answer, LONG) + self._shifts(whole & course, COURSE)
 
-    def _shifts(self, numbers: torch.Tensor, least: int, axes: int) -> torch.Tensor:
+    def _shifts(self, numbers: torch.Tensor, least: int) -> torch.Tensor:
         """Return shifts of `numbers` (rows, length), for half of the rows with `least` or more.
 
-        Numbers of a row take turns between as many shifts as there are `axes`.
+        All x of a row have one shift, all y another.
         """
         place = numbers.device
         moved = (numbers.sum(dim=1, keepdim=True) >= least) & (
             torch.rand(len(numbers), 1, device=place) < 0.5
         )
-        offsets = torch.randn(len(numbers), axes, device=place) * DRIFT
-        axis = (numbers.cumsum(dim=1) - 1).clamp(min=0) % axes
+        offsets = torch.randn(len(numbers), 2, device=place) * DRIFT
+        axis = (numbers.cumsum(dim=1) - 1).clamp(min=0) % 2
         return offsets.gather(1, axis) * (numbers & moved)
 
     def __call__(
@@ -151,5 +158,7 @@ class SmoothedNumbers:
 
 
 def _later(marks: torch.Tensor, steps: int) -> torch.Tensor:
-    """Return `marks` (rows, length) moved to the right."""
+    """Return `marks` (rows, length) moved to the right, or to the left by -`steps`."""
+    if steps < 0:
+        return functional.pad(marks[:, -steps:], (0, -steps))
     return functional.pad(marks, (steps, 0))[:, : marks.shape[1]]

@@ -48,6 +48,8 @@ FRAGMENTS = (
     *(f'], "boxes": {{"{second}": [' for second in range(64)),
     *(form.format(letter) for form in OPTION_FORMS for letter in LETTERS),
     " at [",
+    ": [",
+    "], ",
     "], [",
     "]}}",
     "]]}",
@@ -88,7 +90,8 @@ class NumberRows:
 
     `grounding` are the ids of fragments with which boxes and times begin, `opens_time` of the one
     before the two ends of a time, `opens_point` before the two numbers of a place in a thought,
-    `equals` before one number there, `second` of the word.
+    `opens_box` before the four of a box there, `away` of what stands in its stead, `second` of the
+    word.
     """
 
     integers: tuple[int, ...]
@@ -97,7 +100,8 @@ class NumberRows:
     grounding: tuple[int, ...]
     opens_time: tuple[int, ...]
     opens_point: tuple[int, ...]
-    equals: tuple[int, ...]
+    opens_box: tuple[int, ...]
+    away: tuple[int, ...]
     second: tuple[int, ...]
 
 
@@ -148,7 +152,8 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         tuple(vocabulary[text] for text in FRAGMENTS if '"boxes"' in text or '"time"' in text),
         (vocabulary['{"time": ['],),
         (vocabulary[" at ["],),
-        (vocabulary["="],),
+        (vocabulary[": ["],),
+        tuple(vocabulary[text] for text in ("\u0120away",) if text in vocabulary),
         tuple(vocabulary[text] for text in ("\u0120second",) if text in vocabulary),
     )
 

@@ -6,14 +6,22 @@ from dataclasses import replace
 
 from onethinker_eval.demo import lessons
 from onethinker_eval.demo.asking import Ask, Group, Setting
-from onethinker_eval.demo.captions import clip_caption, clip_facts, scene_caption, where
+from onethinker_eval.demo.captions import (
+    clip_caption,
+    clip_facts,
+    from_the_top,
+    scene_caption,
+    where,
+)
 from onethinker_eval.demo.charts import chart, chart_caption
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import timeline
 from onethinker_eval.demo.queries import Query, as_choice
 from onethinker_eval.demo.referring import Seen, seen
+from onethinker_eval.demo.scene import at_share
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
 from onethinker_eval.demo.stage import still_scene
+from onethinker_eval.demo.steps import courses, from_the_left
 
 __all__ = [
     "chart_figure",
@@ -45,7 +53,7 @@ def _caption(dice: Dice, family: str, category: str, text: str, thinking: str) -
 def chart_figure(dice: Dice, setting: Setting) -> Group:
     """Return a chart with its caption."""
     it = chart(dice, setting.size)
-    thought = f"It is a {it.kind} chart. I read the values of {len(it.values)} groups."
+    thought = f"It is a {it.kind} chart. {'. '.join(map(it.read, it.letters))}."
     ask = _caption(dice, "image_caption", "chart", chart_caption(it), thought)
     return Group(it.figure, (ask,))
 
@@ -54,7 +62,7 @@ def scene_figure(dice: Dice, setting: Setting) -> Group:
     """Return a scene of shapes with its caption."""
     scene = still_scene(dice, setting, variety=4)
     bodies = seen(scene)
-    thought = f"I see {len(bodies)} shapes and name them from top to bottom."
+    thought = f"From top to bottom: {', '.join(map(_placed, from_the_top(bodies)))}."
     text = scene_caption(bodies, scene.ground)
     return Group(scene, (_caption(dice, "image_caption", "scene", text, thought),))
 
@@ -62,8 +70,7 @@ def scene_figure(dice: Dice, setting: Setting) -> Group:
 def clip_story(dice: Dice, setting: Setting) -> Group:
     """Return a clip of events with its caption and questions that the caption settles."""
     line = timeline(dice, setting, dice.integer(12, 18))
-    count = len(line.scene.bodies)
-    thought = f"There are {count} shapes. I list {len(line.events)} events in order."
+    thought = f"{courses(line.scene, 2)} I list {len(line.events)} events in order."
     ask = _caption(dice, "video_caption", "physics", clip_caption(line), thought)
     return Group(line.scene, (replace(ask, facts={"qa": clip_facts(line)}),))
 
@@ -72,7 +79,7 @@ def lesson_story(dice: Dice, setting: Setting) -> Group:
     """Return a lesson with its caption and questions that the caption settles."""
     maker = dice.pick((lessons.machine, lessons.sums, lessons.experiment))
     lesson = maker(dice, setting.size)
-    thought = f"The lesson is about {lesson.subject.lower()}. I tell its cards in order."
+    thought = f"The lesson is about {lesson.subject.lower()}. {lesson.read}"
     ask = _caption(dice, "video_caption", lesson.subject, lesson.told, thought)
     return Group(lesson.slides, (replace(ask, facts={"qa": lesson.facts}),))
 
@@ -80,6 +87,11 @@ def lesson_story(dice: Dice, setting: Setting) -> Group:
 def _instance(body: Seen) -> str:
     fill = "striped " if body.fill == "striped" else "plain "
     return f"a {body.grade} {fill}{body.name}"
+
+
+def _placed(body: Seen) -> str:
+    fill = "striped " if body.fill == "striped" else ""
+    return f"{at_share(body.x, body.y)} {body.grade} {fill}{body.name}"
 
 
 def _changed(dice: Dice, body: Seen) -> list[Seen]:
@@ -104,7 +116,7 @@ def image_captioning(dice: Dice, setting: Setting) -> Group:
         "Which caption fits the picture?",
         scene_caption([first, *rest], scene.ground),
         tuple(wrong),
-        f"I see {' and '.join(_instance(body) for body in (first, *rest))}.",
+        f"I see {', '.join(map(_placed, (first, *rest)))}.",
     )
     return Group(scene, (as_choice(dice, query),))
 
@@ -128,7 +140,7 @@ def instance_captioning(dice: Dice, setting: Setting) -> Group:
             f"Which description fits the shape {where(body)}?",
             _instance(body),
             tuple(wrong),
-            f"The shape {where(body)} is {_instance(body)}.",
+            f"The shape {where(body)} is {at_share(body.x, body.y)}. It is {_instance(body)}.",
         )
         return Group(scene, (as_choice(source, query),))
     raise RuntimeError("no shape alone at its place in 100 tries; allow fewer objects")
@@ -167,7 +179,7 @@ def multiple_instance_captioning(dice: Dice, setting: Setting) -> Group:
             "Which caption tells how the shapes lie?",
             right,
             tuple(wrong),
-            f"I see {right}.",
+            f"{from_the_left(bodies)} So {right}.",
         )
         if len({right, *wrong}) == 4:
             return Group(scene, (as_choice(dice, query),))

@@ -27,10 +27,15 @@ def where(body: Seen) -> str:
     return f"at the {vertical} {across}".rstrip()
 
 
+def from_the_top(bodies: Sequence[Seen]) -> list[Seen]:
+    """Return the bodies in the order in which a caption names them."""
+    return sorted(bodies, key=lambda body: (round(body.y, 1), body.x))
+
+
 def scene_caption(bodies: Sequence[Seen], ground: str) -> str:
     """Return a caption with the number of shapes, each one's looks and place, and the ground."""
     parts = []
-    for body in sorted(bodies, key=lambda b: (round(b.y, 1), b.x)):
+    for body in from_the_top(bodies):
         fill = "striped " if body.fill == "striped" else ""
         parts.append(f"a {body.grade} {fill}{body.name} {where(body)}")
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline
 from onethinker_eval.demo.queries import Query
+from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
-from onethinker_eval.demo.steps import course, first_and_last
+from onethinker_eval.demo.steps import at_pixel, course, courses
 from onethinker_eval.demo.temporal import doing
 
 __all__ = ["CLIP_QUERIES", "clip_queries", "told"]
@@ -31,12 +32,9 @@ def told(line: Timeline, event: Event) -> str:
     return f"the {_name(line, event)} {doing(event.kind)}"
 
 
-def _course(line: Timeline, event: Event) -> str:
-    return course(line.scene, line.scene.bodies[event.body], event.kind, event.span_s)
-
-
 def _watched(line: Timeline, event: Event) -> str:
-    return f"I watch the {_name(line, event)}. {_course(line, event)}."
+    body = line.scene.bodies[event.body]
+    return f"I watch the {body.name}. {course(line.scene, body)}."
 
 
 def _absent_names(dice: Dice, line: Timeline) -> list[str]:
@@ -107,7 +105,7 @@ def _who(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape {doing(event.kind)}?",
         right,
         _other_names(dice, line, right),
-        f"{first_and_last(line.scene)} Only the {right} {doing(event.kind)}.",
+        f"{courses(line.scene, 2)} Only the {right} {doing(event.kind)}.",
     )
 
 
@@ -131,8 +129,19 @@ def _which_first(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape is the {word} to start moving?",
         right,
         (*others, *extra)[:6],
-        f"The {right} starts to move at {ordered[0].span_s[0]:.1f} s {word} of all.",
+        f"{_starts(line, moves)} The {word} is the {right}.",
     )
+
+
+def _starts(line: Timeline, moves: Sequence[Event]) -> str:
+    """Return where each moving body is and when it first sets off, from left to right."""
+    first = {event.body: event.span_s[0] for event in reversed(moves)}
+    told = []
+    for body, start in sorted(first.items(), key=lambda one: line.scene.bodies[one[0]].keys[0].x):
+        x, y, _ = line.scene.bodies[body].pose(start)
+        place = at_pixel(x, y, (line.scene.width, line.scene.height))
+        told.append(f"{place} the {line.scene.bodies[body].name} sets off at {start:.1f} s")
+    return f"From the left: {'; '.join(told)}."
 
 
 def _count(dice: Dice, line: Timeline) -> Query | None:
@@ -149,8 +158,7 @@ def _count(dice: Dice, line: Timeline) -> Query | None:
         f"How many {noun}?",
         str(count),
         near[:5],
-        f"{first_and_last(line.scene)} I count: {' and '.join(found) or 'none'}. "
-        f"That makes {count}.",
+        f"{courses(line.scene, 2)} I count: {' and '.join(found) or 'none'}. That makes {count}.",
     )
 
 
@@ -165,7 +173,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"{first_and_last(line.scene)} So {right}.",
+        f"{courses(line.scene, 2)} So {right}.",
     )
 
 
@@ -196,7 +204,7 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
         f"What is the next thing to happen after this: {ended}?",
         right,
         tuple(false[:5]),
-        f"{first_and_last(line.scene)} That ends at {before.span_s[1]:.1f} s. Then {right}.",
+        f"{courses(line.scene, 2)} That ends at {before.span_s[1]:.1f} s. Then {right}.",
     )
 
 
@@ -219,7 +227,7 @@ def _part(dice: Dice, line: Timeline) -> Query | None:
         f"When can the {name} be seen?",
         right,
         (*wrong, "all the time", "at no time", "only in the very first frame"),
-        f"{_course(line, event)}. "
+        f"{_watched(line, event)} "
         f"That is from {event.span_s[0]:.1f} s to {event.span_s[1]:.1f} s {right}.",
     )
 
@@ -237,8 +245,16 @@ def _at_rest(dice: Dice, line: Timeline) -> Query | None:
         f"What colour is the {body.shape}?",
         body.colour,
         wrong,
-        f"The only {body.shape} in the clip is {body.colour}.",
+        f"{_shown(line, body)} It is {body.colour}.",
     )
+
+
+def _shown(line: Timeline, body: Body) -> str:
+    """Return when a body shows first, and where it is then."""
+    time_s = body.shown_s[0][0]
+    x, y, _ = body.pose(time_s)
+    place = at_pixel(x, y, (line.scene.width, line.scene.height))
+    return f"At {time_s:.1f} s the only {body.shape} is {place}."
 
 
 CLIP_QUERIES: dict[str, Maker] = {

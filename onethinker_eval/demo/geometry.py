@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from onethinker_eval.demo.canvas import BLACK, Canvas, Figure
 from onethinker_eval.demo.dice import Dice
+from onethinker_eval.demo.steps import at_pixel
 
 __all__ = ["VERSIONS", "Problem", "problem"]
 
@@ -23,6 +24,7 @@ VERSIONS = (
     "Vision Only",
 )
 _FILL = (206, 222, 246)
+_TOP = 9
 Point = tuple[float, float]
 
 
@@ -32,7 +34,8 @@ class Problem:
 
     `numbers` names the given numbers without saying what the figure is; `hint` says how to write
     the answer; `short` is the question in capitals for drawing; `answer` is a number or LaTeX;
-    `wrong` are other values for multiple choice.
+    `wrong` are other values for multiple choice. The way to the answer begins with the numbers:
+    `known` where the text says them, `read` off the labels of the figure where it does not.
     """
 
     subject: str
@@ -44,7 +47,9 @@ class Problem:
     short: str
     answer: str
     wrong: tuple[str, ...]
-    thinking: str
+    read: str
+    known: str
+    way: str
     labelled: Figure
     bare: Figure
     with_question: Figure
@@ -64,6 +69,15 @@ class Problem:
             return f"{text} {self.hint}".rstrip(), figure
         raise ValueError(f"unknown version {name!r}; known: {', '.join(VERSIONS)}")
 
+    def thinking(self, name: str) -> str:
+        """Return the way to the answer in one of `VERSIONS`."""
+        figure = self.version(name)[1]
+        steps = [self.known if figure is self.bare else self.read, self.way]
+        if figure is self.with_question:
+            size = figure.width, figure.height
+            steps.insert(0, f"The words {at_pixel(size[0] / 2, _TOP, size)} are {self.short}")
+        return " ".join(steps)
+
 
 Draw = Callable[[Canvas, bool], None]
 
@@ -75,7 +89,7 @@ def _figures(size: tuple[int, int], draw: Draw, short: str) -> tuple[Figure, Fig
         canvas = Canvas(size)
         draw(canvas, labels)
         if question:
-            canvas.text(size[0] / 2, 9, short)
+            canvas.text(size[0] / 2, _TOP, short)
         result.append(canvas.figure())
     return result[0], result[1], result[2]
 
@@ -95,12 +109,13 @@ def _rectangle(dice: Dice, size: tuple[int, int]) -> Problem:
     unit = min((size[0] - 50) / w, (size[1] - 56) / h)
     cx, cy = size[0] / 2 - 6, size[1] / 2 + 4
     x1, x2, y1, y2 = cx - w * unit / 2, cx + w * unit / 2, cy - h * unit / 2, cy + h * unit / 2
+    below, beside = (cx, y2 + 12), (x2 + 14, cy)
 
     def draw(canvas: Canvas, labels: bool) -> None:
         _filled(canvas, [(x1, y1), (x2, y1), (x2, y2), (x1, y2)])
         if labels:
-            canvas.text(cx, y2 + 12, str(w), scale=2)
-            canvas.text(x2 + 14, cy, str(h), scale=2)
+            canvas.text(*below, str(w), scale=2)
+            canvas.text(*beside, str(h), scale=2)
 
     given = f"A rectangle is {w} long and {h} wide."
     if dice.chance(0.5):
@@ -110,7 +125,10 @@ def _rectangle(dice: Dice, size: tuple[int, int]) -> Problem:
         answer = 2 * (w + h)
         asked, short = "What is the perimeter", "PERIMETER = ?"
         way = f"2 × ({w} + {h})"
-    thinking = f"The sides are {w} and {h}. {way} = {answer}."
+    read = (
+        f"The rectangle is {at_pixel(cx, cy, size)}. "
+        f"The side {at_pixel(*below, size)} is {w}. The side {at_pixel(*beside, size)} is {h}."
+    )
     return Problem(
         "plane geometry",
         given,
@@ -121,7 +139,9 @@ def _rectangle(dice: Dice, size: tuple[int, int]) -> Problem:
         short,
         str(answer),
         _near(answer),
-        thinking,
+        read,
+        f"The sides are {w} and {h}.",
+        f"{way} = {answer}.",
         *_figures(size, draw, short),
     )
 
@@ -132,17 +152,22 @@ def _triangle(dice: Dice, size: tuple[int, int]) -> Problem:
     cx, cy = size[0] / 2 - 4, size[1] / 2 + 4
     x1, x2 = cx - base * unit / 2, cx + base * unit / 2
     y1, y2 = cy - height * unit / 2, cy + height * unit / 2
+    below, beside = (cx, y2 + 12), (x1 - 14, cy)
 
     def draw(canvas: Canvas, labels: bool) -> None:
         _filled(canvas, [(x1, y1), (x1, y2), (x2, y2)])
         canvas.frame(x1, y2 - 7, x1 + 7, y2, BLACK)
         if labels:
-            canvas.text(cx, y2 + 12, str(base), scale=2)
-            canvas.text(x1 - 14, cy, str(height), scale=2)
+            canvas.text(*below, str(base), scale=2)
+            canvas.text(*beside, str(height), scale=2)
 
     answer = base * height // 2
     given = f"A right triangle has legs of {base} and {height}."
-    thinking = f"The legs are {base} and {height}. {base} × {height} / 2 = {answer}."
+    read = (
+        f"The triangle is {at_pixel(cx, cy, size)}. "
+        f"The leg {at_pixel(*below, size)} is {base}. "
+        f"The leg {at_pixel(*beside, size)} is {height}."
+    )
     return Problem(
         "plane geometry",
         given,
@@ -153,7 +178,9 @@ def _triangle(dice: Dice, size: tuple[int, int]) -> Problem:
         "AREA = ?",
         str(answer),
         _near(answer),
-        thinking,
+        read,
+        f"The legs are {base} and {height}.",
+        f"{base} × {height} / 2 = {answer}.",
         *_figures(size, draw, "AREA = ?"),
     )
 
@@ -162,6 +189,7 @@ def _circle(dice: Dice, size: tuple[int, int]) -> Problem:
     radius = dice.integer(2, 9)
     reach = min(size) * 0.34
     cx, cy = size[0] / 2, size[1] / 2 + 6
+    along = (cx + reach / 2, cy - 11)
 
     def draw(canvas: Canvas, labels: bool) -> None:
         canvas.disc(cx, cy, reach + 1, BLACK)
@@ -169,15 +197,15 @@ def _circle(dice: Dice, size: tuple[int, int]) -> Problem:
         canvas.disc(cx, cy, 2.5, BLACK)
         canvas.line((cx, cy), (cx + reach, cy), BLACK)
         if labels:
-            canvas.text(cx + reach / 2, cy - 11, str(radius), scale=2)
+            canvas.text(*along, str(radius), scale=2)
 
     given = f"A circle has the radius {radius}."
     if dice.chance(0.5):
         factor, asked, short = radius**2, "What is the area", "AREA = ?"
-        way = f"{radius} × {radius} = {factor}, times pi"
+        way = f"{radius} × {radius} = {factor}. Times pi"
     else:
         factor, asked = 2 * radius, "What is the circumference"
-        short, way = "CIRCUMFERENCE = ?", f"2 × {radius} = {factor}, times pi"
+        short, way = "CIRCUMFERENCE = ?", f"2 × {radius} = {factor}. Times pi"
     wrong = tuple(f"{factor + step}\\pi" for step in (1, 2, 3, 5))
     return Problem(
         "plane geometry",
@@ -189,7 +217,9 @@ def _circle(dice: Dice, size: tuple[int, int]) -> Problem:
         short,
         f"{factor}\\pi",
         wrong,
-        f"The radius is {radius}. {way}.",
+        f"The circle is {at_pixel(cx, cy, size)}. The radius {at_pixel(*along, size)} is {radius}.",
+        f"The radius is {radius}.",
+        f"{way}.",
         *_figures(size, draw, short),
     )
 
@@ -203,16 +233,20 @@ def _angle(dice: Dice, size: tuple[int, int]) -> Problem:
     x1, y2 = (size[0] - base) / 2, size[1] * 0.92
     x2, y1 = x1 + base, y2 - base * foot * slopes[0]
     top = (x1 + base * foot, y1)
+    inner = (x1 + 23, y2 - 8), (x2 - 20, y2 - 8)
 
     def draw(canvas: Canvas, labels: bool) -> None:
         _filled(canvas, [(x1, y2), (x2, y2), top])
         canvas.text(top[0], y1 + 26, "X", scale=2)
         if labels:
-            canvas.text(x1 + 23, y2 - 8, f"{left}°")
-            canvas.text(x2 - 20, y2 - 8, f"{right}°")
+            canvas.text(*inner[0], f"{left}°")
+            canvas.text(*inner[1], f"{right}°")
 
     given = f"Two angles of a triangle are {left}° and {right}°."
-    thinking = f"The angles add up to 180. 180 - {left} - {right} = {answer}."
+    read = (
+        f"The angle {at_pixel(*inner[0], size)} is {left}. "
+        f"The angle {at_pixel(*inner[1], size)} is {right}."
+    )
     return Problem(
         "plane geometry",
         given,
@@ -223,7 +257,9 @@ def _angle(dice: Dice, size: tuple[int, int]) -> Problem:
         "ANGLE X = ?",
         str(answer),
         _near(answer),
-        thinking,
+        read,
+        f"The angles are {left} and {right}.",
+        f"180 - {left} - {right} = {answer}.",
         *_figures(size, draw, "ANGLE X = ?"),
     )
 
@@ -232,6 +268,8 @@ def _function(dice: Dice, size: tuple[int, int]) -> Problem:
     slope, start, at = dice.integer(1, 3), dice.integer(1, 5), dice.integer(2, 5)
     answer = slope * at + start
     formula = f"{slope}X + {start}" if slope > 1 else f"X + {start}"
+    above: Point = (size[0] / 2 + 8, 28)
+    below: Point = (size[0] / 2 + 8, size[1] - 6)
 
     def draw(canvas: Canvas, labels: bool) -> None:
         floor, wall = size[1] - 16, 18
@@ -240,12 +278,12 @@ def _function(dice: Dice, size: tuple[int, int]) -> Problem:
         rise = (floor - 40) * 0.3 * slope
         canvas.line((wall, floor - 12), (size[0] - 20, floor - 12 - rise), (212, 38, 38))
         if labels:
-            canvas.text(size[0] / 2 + 8, 28, f"Y = {formula}", scale=1)
-            canvas.text(size[0] / 2 + 8, size[1] - 6, f"X = {at}")
+            canvas.text(*above, f"Y = {formula}")
+            canvas.text(*below, f"X = {at}")
 
     shown = formula.replace("X", "x")
     given = f"The line is y = {shown}, and x is {at}."
-    thinking = f"I put {at} into {shown}. {slope} × {at} + {start} = {answer}."
+    read = f"The line {at_pixel(*above, size)} is {shown}. The x {at_pixel(*below, size)} is {at}."
     return Problem(
         "functions",
         given,
@@ -256,7 +294,9 @@ def _function(dice: Dice, size: tuple[int, int]) -> Problem:
         "Y = ?",
         str(answer),
         _near(answer),
-        thinking,
+        read,
+        f"I put {at} into {shown}.",
+        f"{slope} × {at} + {start} = {answer}.",
         *_figures(size, draw, "Y = ?"),
     )
 

@@ -78,8 +78,9 @@ def charts_as_choices(dice: Dice, setting: Setting) -> Group:
 def geometry(dice: Dice, setting: Setting) -> Group:
     """Return a geometric figure with its numbers and one question, a number or a choice."""
     it = problem(dice, setting.size)
-    text, figure = it.version("Vision Dominant")
-    query = Query(it.subject, text, it.answer, it.wrong, it.thinking)
+    name = "Vision Dominant"
+    text, figure = it.version(name)
+    query = Query(it.subject, text, it.answer, it.wrong, it.thinking(name))
     ask = as_choice(dice, query) if dice.chance(0.3) else as_number(query, problem_type="math")
     return Group(figure, (ask,))
 
@@ -92,7 +93,7 @@ def versions(dice: Dice, setting: Setting) -> Group:
     figures: list[Drawable] = []
     for at, name in enumerate(VERSIONS):
         text, figure = it.version(name)
-        query = Query(it.subject, text, it.answer, it.wrong, it.thinking)
+        query = Query(it.subject, text, it.answer, it.wrong, it.thinking(name))
         same = dice.fork("options")
         ask = as_choice(same, query) if choices else as_number(query, problem_type="math")
         full = f"{it.given} {it.asked}?"

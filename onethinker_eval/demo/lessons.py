@@ -8,23 +8,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from onethinker_eval.demo.canvas import BLACK, Canvas, Figure, Slides
+from onethinker_eval.demo.canvas import BLACK, Canvas, Figure, Slides, text_width
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.queries import Query
+from onethinker_eval.demo.scene import at_share
 from onethinker_eval.demo.shapes import COLOURS
+from onethinker_eval.demo.steps import at_pixel
 
 __all__ = ["Lesson", "experiment", "machine", "sums"]
 
 _BOARD = (34, 62, 52)
 _CHALK = (240, 240, 232)
 FPS = 4.0
+_CARD_S, _DROP_S = 3, 2
+_COUNT = (0.86, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """A clip, its subject, what it says in words, and questions; `case` is a picture of a new case.
 
-    `facts` are questions with short answers that the words of `told` settle.
+    `facts` are questions with short answers that the words of `told` settle. `read` is a thought
+    that reads the cards one after the other, each at its time and place.
     """
 
     slides: Slides
@@ -35,6 +40,7 @@ class Lesson:
     use: Query
     case: Figure
     facts: tuple[tuple[str, str], ...]
+    read: str
 
 
 def _card(size: tuple[int, int], lines: tuple[str, ...], scale: int = 2) -> Figure:
@@ -44,6 +50,18 @@ def _card(size: tuple[int, int], lines: tuple[str, ...], scale: int = 2) -> Figu
         y = size[1] / 2 + (at - (len(lines) - 1) / 2) * 15 * scale
         canvas.text(size[0] / 2, y, line, _CHALK, scale)
     return canvas.figure()
+
+
+def _at(card: int, seconds: int = _CARD_S) -> str:
+    """Return the words for the middle of the time at which a card is shown."""
+    return f"At {(card + 0.5) * seconds:.1f} s"
+
+
+def _written(size: tuple[int, int], line: str, first: int, last: int | None, scale: int = 3) -> str:
+    """Return the place of the characters from `first` to before `last` of a card's one line."""
+    begin, end, _ = slice(first, last).indices(len(line))
+    left = (size[0] - text_width(line, scale)) / 2
+    return at_pixel(left + text_width(line[:begin] + line[:end], scale) / 2, size[1] / 2, size)
 
 
 def _near(value: int) -> tuple[str, ...]:
@@ -63,31 +81,38 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
     shown, new = numbers[:3], numbers[3]
     pairs = [f"{n} > {out(n)}" for n in shown]
     cards = (_card(size, ("NUMBER", "MACHINE")), *(_card(size, (pair,), 3) for pair in pairs))
+    case = f"{new} > ?"
     at = dice.integer(0, 2)
     rules = [f"{verb} {value}" for verb in ("add", "multiply by") for value in range(2, 7)]
     wrong_rules = [r for r in dice.shuffled(rules) if r != word]
     spoken = ", ".join(f"{n} becomes {out(n)}" for n in shown)
+    read = [
+        f"{_at(card)} the number {_written(size, pair, 0, len(str(n)))} is {n}. "
+        f"The one {_written(size, pair, -len(str(out(n))), None)} is {out(n)}."
+        for card, (n, pair) in enumerate(zip(shown, pairs, strict=True), 1)
+    ]
     ordinal = ("first", "second", "third")[at]
     recall = Query(
         "perception",
         f"What does the machine make of the {ordinal} number?",
         str(out(shown[at])),
         _near(out(shown[at])),
-        f"The {ordinal} number is {shown[at]}; it becomes {out(shown[at])}.",
+        f"The {ordinal} number: {read[at]}",
     )
     rule = Query(
         "comprehension",
         "Which rule does the machine follow?",
         word,
         tuple(wrong_rules[:9]),
-        f"I see that {spoken}. The rule is: {word}.",
+        f"{' '.join(read)} The rule is: {word}.",
     )
     use = Query(
         "adaptation",
         "Use the rule of the lesson on the number in the picture. What comes out?",
         str(out(new)),
         _near(out(new)),
-        f"The lesson shows that {spoken}, so the rule is {word}. {new} becomes {out(new)}.",
+        f"{' '.join(read)} So the rule is {word}. In the picture the number "
+        f"{_written(size, case, 0, len(str(new)))} is {new}. It becomes {out(new)}.",
     )
     facts = (
         ("What does the machine do with a number?", word),
@@ -95,8 +120,9 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
         (f"What does {shown[2]} become?", str(out(shown[2]))),
     )
     told = f"A number machine is shown. {spoken[0].upper()}{spoken[1:]}. The rule is {word}."
-    slides = Slides(cards, 3, FPS)
-    return Lesson(slides, "Math", told, recall, rule, use, _card(size, (f"{new} > ?",), 3), facts)
+    slides = Slides(cards, _CARD_S, FPS)
+    picture = _card(size, (case,), 3)
+    return Lesson(slides, "Math", told, recall, rule, use, picture, facts, " ".join(read))
 
 
 def sums(dice: Dice, size: tuple[int, int]) -> Lesson:
@@ -109,12 +135,17 @@ def sums(dice: Dice, size: tuple[int, int]) -> Lesson:
         _card(size, (f"B = {b}",), 3),
         _card(size, (f"A {sign} B = ?",), 2),
     )
+    read = [
+        f"{_at(0)} A {_written(size, f'A = {a}', -1, None)} is {a}.",
+        f"{_at(1)} B {_written(size, f'B = {b}', -1, None)} is {b}.",
+        f"{_at(2)} the sign {_written(size, f'A {sign} B = ?', 2, 3, 2)} is {sign}.",
+    ]
     recall = Query(
         "perception",
         "Which number does A stand for?",
         str(a),
         _near(a),
-        f"The card says A = {a}.",
+        read[0],
     )
     rule = Query(
         "comprehension",
@@ -125,14 +156,14 @@ def sums(dice: Dice, size: tuple[int, int]) -> Lesson:
             for v in ("sum", "difference", "product", "ratio", "mean", "larger")
             if v != verb
         ),
-        f"The last card says A {sign} B, the {verb}.",
+        f"{read[2]} That is the {verb}.",
     )
     use = Query(
         "arithmetic",
         "What is the answer to the question on the last card?",
         str(result),
         _near(result),
-        f"A is {a} and B is {b}. {a} {sign} {b} = {result}.",
+        f"{' '.join(read)} {a} {sign} {b} = {result}.",
     )
     facts = (
         ("What is the value of A?", str(a)),
@@ -140,8 +171,8 @@ def sums(dice: Dice, size: tuple[int, int]) -> Lesson:
         ("Which operation is asked for?", verb),
     )
     told = f"The board says that A is {a} and B is {b}. Then it asks for the {verb} of A and B."
-    slides = Slides(cards, 3, FPS)
-    return Lesson(slides, "Math", told, recall, rule, use, cards[-1], facts)
+    slides = Slides(cards, _CARD_S, FPS)
+    return Lesson(slides, "Math", told, recall, rule, use, cards[-1], facts, " ".join(read))
 
 
 def experiment(dice: Dice, size: tuple[int, int]) -> Lesson:
@@ -150,26 +181,29 @@ def experiment(dice: Dice, size: tuple[int, int]) -> Lesson:
     drops = dice.integer(2, 5)
     cards = tuple(_glass(size, before if at < drops else after, at) for at in range(drops + 1))
     colours = tuple(c for c in COLOURS if c not in (before, after))
+    liquid, number = at_share(0.5, 0.6), at_share(*_COUNT)
+    first = f"{_at(0, _DROP_S)} the liquid {liquid} is {before}."
+    last = f"{_at(drops, _DROP_S)} the liquid {liquid} is {after}."
     recall = Query(
         "perception",
         "Which colour does the liquid have at first?",
         before,
         (after, *colours),
-        f"At the beginning the liquid is {before}.",
+        first,
     )
     rule = Query(
         "comprehension",
         "Which colour does the liquid turn?",
         after,
         (before, *colours),
-        f"The liquid turns from {before} to {after}.",
+        f"{first} {last}",
     )
     use = Query(
         "counting",
         "After how many drops does the colour change?",
         str(drops),
         _near(drops)[:5],
-        f"I count {drops} drops until the liquid is {after}.",
+        f"{first} {last} The number {number} is {drops}.",
     )
     facts = (
         ("Which colour is the liquid at first?", before),
@@ -179,7 +213,9 @@ def experiment(dice: Dice, size: tuple[int, int]) -> Lesson:
     told = (
         f"Drops fall into a glass of {before} liquid. After {drops} drops the liquid turns {after}."
     )
-    return Lesson(Slides(cards, 2, FPS), "chemistry", told, recall, rule, use, cards[-1], facts)
+    read = f"{first} {last} The number {number} is {drops}."
+    slides = Slides(cards, _DROP_S, FPS)
+    return Lesson(slides, "chemistry", told, recall, rule, use, cards[-1], facts, read)
 
 
 def _glass(size: tuple[int, int], colour: str, drops: int) -> Figure:
@@ -190,5 +226,5 @@ def _glass(size: tuple[int, int], colour: str, drops: int) -> Figure:
         canvas.line(start, end, BLACK)
     if drops:
         canvas.disc(size[0] / 2, y1 - 8, 5, (90, 150, 210))
-    canvas.text(size[0] * 0.86, size[1] * 0.2, str(drops), scale=2)
+    canvas.text(size[0] * _COUNT[0], size[1] * _COUNT[1], str(drops), scale=2)
     return canvas.figure()

@@ -285,6 +285,8 @@ def rotated(dice: Dice, size: tuple[int, int]) -> Drawn:
         [(float(p[0]), float(p[1])) for p in corners],
         COLOURS[dice.pick(("white", "yellow", "orange"))],
     )
+    tips = [centre + along * half * side for side in (-1, 1)]
+    ends = [at_pixel(float(tip[0]), float(tip[1]), size) for tip in tips]
     texts = [f"{value} degrees" for value in (0, 45, 90, 135)]
     right = f"{angle} degrees"
     return canvas.figure(), [
@@ -293,7 +295,7 @@ def rotated(dice: Dice, size: tuple[int, int]) -> Drawn:
             "By which angle is the long bar turned against the horizontal, counter-clockwise?",
             right,
             _others(texts, right),
-            f"The bar stands at {right}.",
+            f"One end is {ends[0]}. The other end is {ends[1]}. The bar stands at {right}.",
         )
     ]
 

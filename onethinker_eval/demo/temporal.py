@@ -106,7 +106,7 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
     question = dice.pick(_ASK[style]).format(subject, act)
     thought = (
         f"I need the time in which {subject} {act}.{step} "
-        f"{course(line.scene, body, event.kind, event.span_s)}. "
+        f"{course(line.scene, body)}. "
         f"It begins at {start:.1f} s and ends at {end:.1f} s."
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}

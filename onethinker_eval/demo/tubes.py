@@ -128,7 +128,7 @@ def _ask(dice: Dice, scene: Scene, kinds: Sequence[str], index: int) -> Ask | No
     start, end = min(boxes), max(boxes)
     answer = {"time": [start, end], "boxes": {str(at): box for at, box in boxes.items()}}
     thought = (
-        f"I wait for the {name}. {course(scene, body, 'visible')}. "
+        f"I wait for the {name}. {course(scene, body)}. "
         f"It {act} from second {start} to second {end}. "
         "I note its box at each second."
     )

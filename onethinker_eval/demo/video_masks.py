@@ -24,6 +24,7 @@ from onethinker_eval.demo.rle import encode
 from onethinker_eval.demo.scene import Body, Key, Scene
 from onethinker_eval.demo.shapes import CORNERS, GROUNDS, SHAPES
 from onethinker_eval.demo.stage import looks, size_for
+from onethinker_eval.demo.steps import courses
 
 __all__ = ["video_segmentation"]
 
@@ -238,9 +239,8 @@ def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style:
     time_s, answer = found
     body = clip.scene.bodies[index]
     name = body.name
-    thought = segmentation_thought(f"the {words}", name, answer).replace(
-        ". It is", f". At {time_s:.1f} s it shows well. It is"
-    )
+    steps = f". {courses(clip.scene, 3)} At {time_s:.1f} s it shows well. It is"
+    thought = segmentation_thought(f"the {words}", name, answer).replace(". It is", steps)
     return Ask(
         "video_segmentation",
         style,

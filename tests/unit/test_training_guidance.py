@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import re
+from collections.abc import Sequence
 
 import pytest
 
@@ -19,7 +20,13 @@ from onethinker_eval.demo.twins import TWINS, draw  # noqa: E402
 from onethinker_eval.media.frames import FrameRule  # noqa: E402
 from onethinker_eval.prompts import load_profile  # noqa: E402
 from onethinker_eval.training.glances import EVERYWHERE, glances  # noqa: E402
-from onethinker_eval.training.guidance import Guidance, letters, looks, lookups  # noqa: E402
+from onethinker_eval.training.guidance import (  # noqa: E402
+    Guidance,
+    Looks,
+    letters,
+    looks,
+    lookups,
+)
 from onethinker_eval.training.samples import demo_scenes, row  # noqa: E402
 from onethinker_eval.training.slots import slot_processor  # noqa: E402
 
@@ -73,10 +80,21 @@ def test_tokens_of_an_option_look_at_its_letter() -> None:
             ],
         ),
         (
-            "Its y: still 0.5=852, changing 2.6=0.",
-            [("852", (0, 792, 1000, 912), 0.5), ("0", EVERYWHERE, 2.6)],
+            "0.5: [5, 2, 9, 4] red star, 2.6: [6, 2, 9, 4] right up, 4.7 away; 0.5 away.",
+            [
+                (": [5, 2, 9, 4] red star", (5, 2, 9, 4), 0.5),
+                (": [6, 2, 9, 4] right up", (6, 2, 9, 4), 2.6),
+                (" away", EVERYWHERE, 4.7),
+                (" away", EVERYWHERE, 0.5),
+            ],
         ),
-        ("Its size: 0.5=300.", [("300", EVERYWHERE, 0.5)]),
+        (
+            "At 4.5 s the number at [300, 200] is 8. In the picture the number at [450, 875] is 3.",
+            [
+                ("the number at [300, 200] is 8", (270, 170, 330, 230), 4.5),
+                ("the number at [450, 875] is 3", (420, 845, 480, 905), None),
+            ],
+        ),
         (
             "At 4.5 s it shows well. It covers 5 to 9 across and 2 to 4 down.",
             [("5 to 9 across and 2 to 4 down", (5, 2, 9, 4), 4.5)],
@@ -105,7 +123,7 @@ def test_a_reply_tells_where_it_looks(reply, expected) -> None:
 def test_places_in_the_thoughts_of_the_generator_are_looked_at(twin) -> None:
     for item in range(4):
         for ask in draw(twin, Dice(scene_seed("train", 5, twin.label, item)), item, None).asks:
-            told = re.findall(r"\[\d+, \d+\]| across and |\d\.\d=\d", ask.thinking)
+            told = re.findall(r"\[\d+, \d+\]| across and |: \[\d+, |\d away", ask.thinking)
             assert len(list(glances(ask.thinking, 0))) == len(told), ask.thinking
 
 
@@ -117,22 +135,35 @@ def test_the_first_box_is_that_of_the_question() -> None:
 
 
 def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:
-    # two slots of 2 x 2 tokens, at 0.5 s and 2.5 s, then a thought of seven tokens
-    texts = ["<", "0.5", " seconds>", "\x00", "2.5", "Its x: ", "=", "900, ", "100"]
-    prompt = [0, 1, 2, 3, 3, 3, 3, 0, 4, 2, 3, 3, 3, 3]
-    reply = [5, 1, 6, 7, 4, 6, 8]
-    ids = torch.tensor([prompt + reply])
-    labels = torch.tensor([[-100] * len(prompt) + reply])
-    found = looks(ids, labels, texts, iter([(2, 2), (2, 2)]))
+    # two slots of 2 x 2 tokens, at 0.5 s and 2.5 s, then a thought of nine tokens
+    found = _looked(["0.5", ": [", "900, ", "0, ", "1000, ", "999", "], ", "2.5", " away"])
     places, moments = found["places"], found["moments"]
     asked = dict(zip(places.asks.tolist(), places.seen, strict=True))
-    # 900 and 100 are asked for at the "=" before them
+    # what is written at a token is asked for at the one before
     assert {at: seen.nonzero()[:, 0].tolist() for at, seen in asked.items()} == {
-        16: [4, 6],  # the right half of the first slot
-        19: [10, 12],  # the left half of the second
+        **{at: [4, 6] for at in range(14, 20)},  # the right half of the first slot
+        21: [10, 11, 12, 13],  # all of the second
     }
     stamps = dict(zip(moments.asks.tolist(), moments.seen.int().argmax(1).tolist(), strict=True))
     assert stamps == {3: 1, 6: 1, 10: 8, 13: 8}
+
+
+def test_a_picture_beside_a_clip_is_looked_at_where_no_time_is_told() -> None:
+    picture = [" and ", *["\x00"] * 4]
+    found = _looked(["In the picture ", " at [900, 250]"], beside=picture)["places"]
+    assert [seen.nonzero()[:, 0].tolist() for seen in found.seen] == [[16]]
+    found = _looked(["At 2.5 s ", " at [900, 250]"], beside=picture)["places"]
+    assert [seen.nonzero()[:, 0].tolist() for seen in found.seen] == [[11]]
+
+
+def _looked(reply: list[str], beside: Sequence[str] = ()) -> dict[str, Looks]:
+    """Return the looks of a reply to a clip of two slots of 2 x 2 tokens, at 0.5 s and 2.5 s."""
+    slots = [["<", time, " seconds>", *["\x00"] * 4] for time in ("0.5", "2.5")]
+    prompt = [*slots[0], *slots[1], *beside]
+    texts = [*prompt, *reply]
+    ids = torch.arange(len(texts))[None]
+    labels = ids.masked_fill(ids < len(prompt), -100)
+    return looks(ids, labels, texts, iter([(2, 2)] * (3 if beside else 2)))
 
 
 def _batch(families: list[str], count: int) -> tuple[object, dict, object]:

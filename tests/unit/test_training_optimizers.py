@@ -98,7 +98,8 @@ ROWS = NumberRows(
     grounding=(140,),
     opens_time=(140,),
     opens_point=(140,),
-    equals=(140,),
+    opens_box=(140,),
+    away=(140,),
     second=(141,),
 )
 WIDTH = 142
@@ -164,7 +165,12 @@ def test_coordinates_and_tenths_are_spread_but_no_counts_and_whole_seconds() -> 
         '<answer>{"time": [0, 4], "boxes": {"0": [25, 78, 9, 305]}}</answer>': [25, 78, 9, 305],
         '<answer>{"time": 0.5, "boxes": [31, 234, 94, 805]}</answer>': [0.5, 31, 234, 94, 805],
         "<think>9 - 3 = 6. That ends at 11.0 s.</think><answer>6</answer>": [],
-        "<think>2, 3, 5. 1 at [31, 234] star. Its x: 0.6=241, 2.8=0.</think>": [31, 234, 241, 0],
+        "<think>2, 3, 5. 1 at [31, 234] star.</think>": [31, 234],
+        "<think>0.6: [31, 234, 694, 805], 2.8 away, 7 of 9.</think>": [31, 234, 694, 805],
+        '0.6: [31, 234, 694, 805]. At 2.0 s.</think><answer>{"time": [1.0, 2.0]}</answer>': [
+            *(31, 234, 694, 805),
+            *(2.0, 1.0, 2.0),
+        ],
     }
     for reply, expected in replies.items():
         ids = torch.tensor([tokenizer(reply)["input_ids"]])
@@ -208,26 +214,23 @@ def test_half_of_the_long_tracks_are_read_where_the_object_is_not() -> None:
     assert max(map(abs, far)) > 60
 
 
-def test_half_of_the_courses_are_read_shifted_but_not_where_nothing_is_there() -> None:
+def test_half_of_the_courses_are_read_shifted() -> None:
     _, processor = tiny_parts()
     tokenizer = processor.tokenizer
     rows = number_rows(tokenizer)
     loss = SmoothedNumbers(rows, spread=8.0, vocabulary=len(tokenizer))
-    values = [0, 0, 500, 500, 500, 500, 500, 500, 500]
-    told = ", ".join(f"{at}.5={value}" for at, value in enumerate(values))
-    ids = torch.tensor([tokenizer(f"<think>Its x: {told}.</think>")["input_ids"]] * 200)
+    told = ", ".join(f"{at}.5: [500, 400, 500, 400]" for at in range(8))
+    ids = torch.tensor([tokenizer(f"<think>9.5 away, {told}.</think>")["input_ids"]] * 200)
     moved = loss.jittered(ids, ids, loss.spread(ids))
-    fives, nothing = (
-        moved[:, torch.isin(ids[0], torch.tensor([rows.listed[value], rows.integers[value]]))]
-        for value in (500, 0)
-    )
+    across = torch.isin(ids[0], torch.tensor([rows.listed[500], rows.integers[500]]))
+    times = torch.isin(ids[0], torch.tensor(rows.tenths))
     shifts = [
         statistics.fmean(float(tokenizer.decode([one]).strip(" ,")) - 500 for one in row)
-        for row in fives.tolist()
+        for row in moved[:, across].tolist()
     ]
     assert 40 < sum(abs(shift) > 8 for shift in shifts) < 120
-    read = [float(tokenizer.decode([one]).strip(" ,")) for row in nothing.tolist() for one in row]
-    assert max(read) <= 24  # six deviations of the small moves
+    assert times.sum() == 9
+    assert torch.equal(moved[:, times], ids[:, times])
 
 
 def test_near_numbers_cost_less_than_far_ones() -> None:
