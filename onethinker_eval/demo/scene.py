@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from onethinker_eval.demo.shapes import Mask, Rgb, ground, painted, shape_mask
 
-__all__ = ["Body", "Box", "Key", "Scene", "at_share", "box_of", "of_1000", "still", "to_1000"]
+__all__ = ["Body", "Box", "Key", "Scene", "at_share", "box_of", "still", "to_1000"]
 
 Box = tuple[int, int, int, int]
 _Slices = tuple[slice, slice]
@@ -187,15 +187,15 @@ def to_1000(box_px: Box, width: int, height: int) -> list[int]:
     ]
 
 
-def of_1000(share: float) -> int:
-    """Return a share of the frame (0..1) as the whole number of 0..1000 nearest to it."""
-    return min(1000, max(0, round(1000 * share)))
-
-
 def at_share(x: float, y: float) -> str:
     """Return the words for a place given as shares of the frame (0..1).
 
     >>> at_share(0.25, 0.5)
     'at [250, 500]'
     """
-    return f"at [{of_1000(x)}, {of_1000(y)}]"
+    return f"at [{_of_1000(x)}, {_of_1000(y)}]"
+
+
+def _of_1000(share: float) -> int:
+    """Return a share of the frame (0..1) as the whole number of 0..1000 nearest to it."""
+    return min(1000, max(0, round(1000 * share)))
