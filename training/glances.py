@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Glance", "glances"]
+__all__ = ["Glance", "coordinates", "copied", "glances"]
 
 Box = tuple[float, float, float, float]
 
@@ -33,6 +33,12 @@ _TOLD = re.compile(
     r"(?:\. It is [^.]*)?)"
 )
 _GIVEN = re.compile(_BOX)
+_COORDINATES = re.compile(r"\[[\d, ]+\]|\d+ to \d+ (?:across|down)")
+_COPIED = re.compile(
+    r"\b\d+(?= [-+×/] \d)|(?<=[-+×/] )\d+"
+    r"|(?<=are )\d+(?= and \d)|(?<=and )\d+(?=\.)|(?<=radius is )\d+|(?<=I put )\d+"
+    r"|(?<=look for )\d+(?=\n)|(?<=<answer>)\d+(?=<)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,25 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
             x, y = numbers
             box = (x - POINT, y - POINT, x + POINT, y + POINT)
             yield Glance(*found.span(), box, moment)
+
+
+def copied(text: str, reply: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the numbers of the reply that repeat one said before.
+
+    These are those to calculate with, those that a problem gives, and the answer itself.
+
+    >>> text = "The sides are 6 and 4. 6 × 4 = 24."
+    >>> [text[start:end] for start, end in copied(text, 0)]
+    ['6', '4', '6', '4']
+    """
+    for found in _COPIED.finditer(text, reply):
+        yield found.span()
+
+
+def coordinates(text: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of what in a text are coordinates: lists of numbers and extents."""
+    for found in _COORDINATES.finditer(text):
+        yield found.span()
 
 
 def _box(numbers: list[float]) -> Box:

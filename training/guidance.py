@@ -11,7 +11,7 @@ by the usual loss alone.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 from typing import Any
@@ -20,11 +20,12 @@ import torch
 from torch.nn import functional
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
 
-from onethinker_eval.training.glances import Glance, glances
+from onethinker_eval.training.glances import Glance, coordinates, copied, glances
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
 from onethinker_eval.training.tiny_tokenizer import option_marks
 
-__all__ = ["Guidance", "Looks", "letters", "looks", "lookups"]
+__all__ = ["Guidance", "Looks", "copies", "letters", "looks", "lookups"]
+
 
 COVERED = 0.15
 """Least share of a token's side, or of the box's, that a box must cover for the token to count."""
@@ -63,11 +64,13 @@ class Guidance:
 
     In the first layer one head is told to see from the tokens of a clip their time, another from
     those of an option its letter; in every later layer the first head from the reply what it tells
-    of, and in the middle one the other from a text looked for the option that says the same.
+    of, in the middle one the other from a text looked for the option that says the same, and in
+    the last one the last from a number the same one said before.
     """
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        """Watch the layers of `model`."""
+    def __init__(self, model: Any, tokenizer: Any, kinds: Collection[str]) -> None:
+        """Watch the layers of `model`; guide the heads of `kinds`."""
+        self._kinds = kinds
         self._texts = [tokenizer.decode([at]) for at in range(len(tokenizer))]
         self._texts[model.config.image_token_id] = _PICTURE
         self._marks = option_marks(tokenizer)
@@ -89,21 +92,25 @@ class Guidance:
         ids = inputs["input_ids"]
         grids = inputs["image_grid_thw"][:, 1:] // self._merge if "image_grid_thw" in inputs else ()
         sizes = iter([(int(height), int(width)) for height, width in grids])
-        return {
+        found = {
             **looks(ids, labels, self._texts, sizes),
             "letters": letters(ids, self._texts, self._marks),
             "options": _single(lookups(ids, self._marks), ids.shape[1]),
+            "copies": copies(ids, labels, self._texts, self._marks),
         }
+        return {kind: found[kind] for kind in self._kinds}
 
     def loss(self, read: Mapping[str, Looks], mask: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the mean loss of each kind of look, after the model has run on their batch."""
         later = range(1, len(self._layers))
-        other = self._layers[0].self_attn.config.num_attention_heads // 2
+        count = self._layers[0].self_attn.config.num_attention_heads
+        other = count // 2
         heads = {
             "moments": [(0, 0)],
             "letters": [(0, other)],
             "places": [(at, 0) for at in later],
             "options": [(len(self._layers) // 2, other)],
+            "copies": [(len(self._layers) - 1, count - 1)],
         }
         return {
             kind: torch.stack([self._of_head(*at, one, mask) for at in heads[kind]]).mean()
@@ -161,9 +168,7 @@ def looks(
                 last = bisect_right(starts, glance.end - 1) - 1
                 # What is written at a token is asked for at the one before.
                 places += [(row, at - 1, seen) for at in range(max(first, reply), last + 1)]
-    rows, asks = (torch.tensor([one[at] for one in places], dtype=torch.long) for at in (0, 1))
-    shown = torch.stack([one[2] for one in places]) if places else torch.zeros(0, length).bool()
-    return {"places": Looks(rows, asks, shown), "moments": _single(_triples(moments), length)}
+    return {"places": _several(places, length), "moments": _single(_triples(moments), length)}
 
 
 def letters(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
@@ -172,17 +177,55 @@ def letters(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -
     `texts` and `marks` are the texts and the letters of options by token; an option ends with its
     line.
     """
-    made: list[tuple[int, int, int]] = []
-    for row, tokens in enumerate(ids.tolist()):
-        mark = None
-        for at, token in enumerate(tokens):
-            if token in marks:
-                mark = at
-            elif "\n" in texts[token] or texts[token].startswith("<"):
-                mark = None
-            elif mark is not None:
-                made.append((row, at, mark))
+    made = [
+        (row, at, mark)
+        for row, tokens in enumerate(ids.tolist())
+        for at, mark in _options(tokens, texts, marks)
+    ]
     return _single(_triples(made), ids.shape[1])
+
+
+def _options(
+    tokens: Sequence[int], texts: Sequence[str], marks: Mapping[int, str]
+) -> Iterator[tuple[int, int]]:
+    """Yield the place of each token of an option, and that of the option's letter."""
+    mark = None
+    for at, token in enumerate(tokens):
+        if token in marks:
+            mark = at
+        elif "\n" in texts[token] or texts[token].startswith("<"):
+            mark = None
+        elif mark is not None:
+            yield at, mark
+
+
+def copies(
+    ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]
+) -> Looks:
+    """Return for each number of a reply that repeats others the tokens of these before it.
+
+    Arguments are those of `looks` and `letters`. Coordinates and numbers of options are no source.
+    """
+    length = ids.shape[1]
+    made: list[tuple[int, int, torch.Tensor]] = []
+    for row, (tokens, label) in enumerate(zip(ids.tolist(), labels, strict=True)):
+        words = [texts[token] for token in tokens]
+        starts = [0, *accumulate(map(len, words))]
+        text = "".join(words)
+        wanted = list(copied(text, starts[int((label >= 0).int().argmax())]))
+        if not wanted:
+            continue
+        taken = {at for at, _ in _options(tokens, texts, marks)}
+        for start, end in coordinates(text):
+            taken |= set(range(bisect_right(starts, start) - 1, bisect_right(starts, end - 1)))
+        for start, end in wanted:
+            place = bisect_right(starts, start) - 1
+            seen = torch.zeros(length, dtype=torch.bool)
+            for at in range(place):
+                seen[at] = at not in taken and words[at].strip(" ,") == text[start:end]
+            if place not in taken and seen.any():
+                made.append((row, place - 1, seen))
+    return _several(made, length)
 
 
 def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> torch.Tensor:
@@ -206,6 +249,13 @@ def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> torch.Tensor:
 
 def _triples(made: Sequence[tuple[int, int, int]]) -> torch.Tensor:
     return torch.tensor(made, dtype=torch.long).reshape(-1, 3)
+
+
+def _several(made: Sequence[tuple[int, int, torch.Tensor]], length: int) -> Looks:
+    """Return the looks (row, asking token, tokens seen) of `made`."""
+    rows, asks = (torch.tensor([one[at] for one in made], dtype=torch.long) for at in (0, 1))
+    seen = torch.stack([one[2] for one in made]) if made else torch.zeros(0, length).bool()
+    return Looks(rows, asks, seen)
 
 
 def _single(triples: torch.Tensor, length: int) -> Looks:

@@ -220,6 +220,15 @@ class RunSettings:
     guidance: float = 0.0
     """Weight of the loss of heads that are told where to look (SFT of the tiny model only, see
     `guidance`); 0 is off."""
+    guided: tuple[Literal["places", "moments", "letters", "options", "copies"], ...] = (
+        "places",
+        "moments",
+        "letters",
+        "options",
+        "copies",
+    )
+    """What they are told to see: what a thought tells of, the time of a clip's tokens, the letter
+    of an option's, the option that says the same, the number that is repeated."""
     compile: bool = False
     """torch.compile the blocks; needs a C++ compiler."""
     share_media: bool = False

@@ -215,7 +215,7 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
             numbers, run.number_smoothing, model.config.text_config.vocab_size
         )
     if run.guidance:
-        trainer.guidance = Guidance(model, processor.tokenizer)
+        trainer.guidance = Guidance(model, processor.tokenizer, run.guided)
     add_evaluations(trainer, recipe)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     final = output / "model"

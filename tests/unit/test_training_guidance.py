@@ -19,10 +19,11 @@ from onethinker_eval.demo.dice import Dice, scene_seed  # noqa: E402
 from onethinker_eval.demo.twins import TWINS, draw  # noqa: E402
 from onethinker_eval.media.frames import FrameRule  # noqa: E402
 from onethinker_eval.prompts import load_profile  # noqa: E402
-from onethinker_eval.training.glances import EVERYWHERE, glances  # noqa: E402
+from onethinker_eval.training.glances import EVERYWHERE, copied, glances  # noqa: E402
 from onethinker_eval.training.guidance import (  # noqa: E402
     Guidance,
     Looks,
+    copies,
     letters,
     looks,
     lookups,
@@ -32,6 +33,7 @@ from onethinker_eval.training.slots import slot_processor  # noqa: E402
 
 A, B, OTHER_B = 1, 2, 3
 MARKS = {A: "A", B: "B", OTHER_B: "B"}
+KINDS = ("places", "moments", "letters", "options", "copies")
 
 
 @pytest.mark.parametrize(
@@ -134,6 +136,53 @@ def test_the_first_box_is_that_of_the_question() -> None:
     assert (found.box, found.seconds) == ((10, 20, 30, 40), 0.0)
 
 
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("The angles are 50 and 40. 180 - 50 - 40 = 90.", ["50", "40", "180", "50", "40"]),
+        ("I put 5 into 3x + 2. 3 × 5 + 2 = 17.", ["5", "2", "3", "5", "2"]),
+        ("The radius is 7. 2 × 7 = 14. Times pi.", ["7", "2", "7"]),
+        ("2 × (6 + 4) = 20. I look for 20\nB. 20.", ["6", "4", "20"]),
+        ("A ends at [5, 7] and that is 5. Half of 13 is 6.5.", []),
+        ("There are 3 stars.</think>\n<answer>3</answer>", ["3"]),
+        ('</think>\n<answer>{"time": [3, 5]}</answer>', []),
+    ],
+)
+def test_numbers_to_calculate_with_and_answers_repeat_others(reply, expected) -> None:
+    assert [reply[start:end] for start, end in copied(reply, 0)] == expected
+
+
+def test_a_number_that_is_repeated_looks_at_the_same_one_before() -> None:
+    words = [
+        *(
+            "Track [",
+            "6, ",
+            "8, ",
+            "4",
+            "] by ",
+            "6",
+            " or ",
+            "8",
+            ":",
+            "\nA.",
+            "6",
+            "\nB.",
+            "8",
+            "\n",
+        ),
+        *("It is ", "6", " at [", "4, ", "8", "]. ", "6", " + ", "8", " = ", "14", "<"),
+    ]
+    ids = torch.arange(len(words))[None]
+    labels = ids.masked_fill(ids < 14, -100)
+    found = copies(ids, labels, words, {9: "A", 11: "B"})
+    # neither coordinates nor options, and the sum repeats nothing
+    asked = zip(found.asks.tolist(), found.seen, strict=True)
+    assert [(at, seen.nonzero()[:, 0].tolist()) for at, seen in asked] == [
+        (19, [5, 15]),
+        (21, [7]),
+    ]
+
+
 def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:
     # two slots of 2 x 2 tokens, at 0.5 s and 2.5 s, then a thought of nine tokens
     found = _looked(["0.5", ": [", "900, ", "0, ", "1000, ", "999", "], ", "2.5", " away"])
@@ -185,7 +234,7 @@ def _batch(families: list[str], count: int) -> tuple[object, dict, object]:
 def test_every_number_of_a_thought_that_grounds_is_looked_at() -> None:
     model, inputs, tokenizer = _batch(["spatial_grounding"], 2)
     labels = inputs.pop("labels")
-    places = Guidance(model, tokenizer).read(inputs, labels)["places"]
+    places = Guidance(model, tokenizer, KINDS).read(inputs, labels)["places"]
     asked = set(zip(places.rows.tolist(), places.asks.tolist(), strict=True))
     end = tokenizer.convert_tokens_to_ids("</think>")
     numbers = 0
@@ -202,7 +251,7 @@ def test_every_number_of_a_thought_that_grounds_is_looked_at() -> None:
 def test_the_loss_is_that_of_the_models_own_attention() -> None:
     model, inputs, tokenizer = _batch(["temporal_grounding", "video_qa"], 1)
     model.set_attn_implementation("eager")
-    guidance = Guidance(model, tokenizer)
+    guidance = Guidance(model, tokenizer, KINDS)
     read = guidance.read(inputs, inputs.pop("labels"))
     with torch.no_grad():
         attended = model(**inputs, output_attentions=True).attentions
@@ -212,6 +261,7 @@ def test_the_loss_is_that_of_the_models_own_attention() -> None:
         "letters": [(0, 2)],
         "places": [(1, 0), (2, 0)],
         "options": [(1, 2)],
+        "copies": [(2, 3)],
     }
     assert set(losses) == set(heads)
     for kind, looked in read.items():
@@ -224,7 +274,7 @@ def test_the_loss_is_that_of_the_models_own_attention() -> None:
 
 def test_guided_heads_learn_to_look() -> None:
     model, inputs, tokenizer = _batch(["spatial_grounding", "video_qa"], 1)
-    guidance = Guidance(model, tokenizer)
+    guidance = Guidance(model, tokenizer, KINDS)
     read = guidance.read(inputs, inputs.pop("labels"))
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
     shares = []
@@ -235,5 +285,5 @@ def test_guided_heads_learn_to_look() -> None:
         optimiser.zero_grad()
         sum(losses.values()).backward()
         optimiser.step()
-    for kind in ("places", "options", "moments", "letters"):
+    for kind in KINDS:
         assert shares[-1][kind] > 1.3 * shares[0][kind], kind
