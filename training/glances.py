@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Glance", "coordinates", "copied", "glances"]
+__all__ = ["Entry", "Glance", "coordinates", "copied", "entries", "glances", "limits"]
 
 Box = tuple[float, float, float, float]
 
@@ -21,10 +21,11 @@ POINT = 30.0
 
 _NUMBER = r"(\d+)"
 _BOX = rf"\[{_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}\]"
+_ENTRY = rf"(?P<time>\d+\.\d)(?P<there>: {_BOX}[^.;,<]*| away)"
 _TOLD = re.compile(
     r"(?P<moment>At (?P<at>\d+\.\d) s )"
     r"|(?P<still> ?In the picture )"
-    rf"|(?P<course>(?P<time>\d+\.\d)(?P<there>: {_BOX}[^.;,<]*| away))"
+    rf"|(?P<course>{_ENTRY})"
     rf'|(?P<track>"(?P<second>\d+)": {_BOX})'
     r"|(?P<first>first box holds the [^.]*)"
     r"|(?P<span>(?:(?:find|is|fits:) the [^.;:\d]*(?:[.;] [Ii]t [^.;:\d]*)?)?"
@@ -33,11 +34,17 @@ _TOLD = re.compile(
     r"(?:\. It is [^.]*)?)"
 )
 _GIVEN = re.compile(_BOX)
-_COORDINATES = re.compile(r"\[[\d, ]+\]|\d+ to \d+ (?:across|down)")
+_COURSE = re.compile(_ENTRY)
+_LIMITS = re.compile(
+    r"(?<=begins at )\d+\.\d|(?<=ends at )\d+\.\d|(?<=is from )\d+\.\d|(?<= s to )\d+\.\d"
+    r"|(?<=second )\d+"
+)
+_COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)')
 _COPIED = re.compile(
     r"\b\d+(?= [-+×/] \d)|(?<=[-+×/] )\d+"
     r"|(?<=are )\d+(?= and \d)|(?<=and )\d+(?=\.)|(?<=radius is )\d+|(?<=I put )\d+"
     r"|(?<=look for )\d+(?=\n)|(?<=<answer>)\d+(?=<)"
+    r'|"time": \[([\d.]+), ([\d.]+)\]'
 )
 
 
@@ -53,6 +60,16 @@ class Glance:
     end: int
     box: Box
     seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One moment of a course: it begins with the time, and is told up to `end`."""
+
+    start: int
+    told: int
+    end: int
+    seconds: float
 
 
 def glances(text: str, reply: int) -> Iterator[Glance]:
@@ -98,13 +115,38 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
 def copied(text: str, reply: int) -> Iterator[tuple[int, int]]:
     """Yield start and end of the numbers of the reply that repeat one said before.
 
-    These are those to calculate with, those that a problem gives, and the answer itself.
+    These are those to calculate with, those that a problem gives, and those of the answer.
 
     >>> text = "The sides are 6 and 4. 6 × 4 = 24."
     >>> [text[start:end] for start, end in copied(text, 0)]
     ['6', '4', '6', '4']
     """
     for found in _COPIED.finditer(text, reply):
+        if found[1]:
+            yield found.span(1)
+            yield found.span(2)
+        else:
+            yield found.span()
+
+
+def entries(text: str, reply: int) -> Iterator[Entry]:
+    """Yield the moments of all courses in the reply.
+
+    >>> [one.seconds for one in entries("0.6 away, 3.0: [5, 2, 9, 4] still.", 0)]
+    [0.6, 3.0]
+    """
+    for found in _COURSE.finditer(text, reply):
+        yield Entry(found.start(), found.start("there"), found.end(), float(found["time"]))
+
+
+def limits(text: str, reply: int) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the times in the reply that limit an event.
+
+    >>> text = "It begins at 10.5 s and ends at 14.0 s."
+    >>> [text[start:end] for start, end in limits(text, 0)]
+    ['10.5', '14.0']
+    """
+    for found in _LIMITS.finditer(text, reply):
         yield found.span()
 
 

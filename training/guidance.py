@@ -11,7 +11,7 @@ by the usual loss alone.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 from typing import Any
@@ -20,11 +20,19 @@ import torch
 from torch.nn import functional
 from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
 
-from onethinker_eval.training.glances import Glance, coordinates, copied, glances
+from onethinker_eval.training.glances import (
+    Entry,
+    Glance,
+    coordinates,
+    copied,
+    entries,
+    glances,
+    limits,
+)
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
 from onethinker_eval.training.tiny_tokenizer import option_marks
 
-__all__ = ["Guidance", "Looks", "copies", "letters", "looks", "lookups"]
+__all__ = ["Guidance", "Looks", "copies", "letters", "looks", "lookups", "spans", "times"]
 
 
 COVERED = 0.15
@@ -33,6 +41,8 @@ NEAR = 0.6
 """Slots of a clip are near to a time up to this share of the time between two of them."""
 STRIDE = 3
 """One of so many tokens of a clip is asked whether it sees its time."""
+LONG = 5
+"""Moments of a course from which on the limits of an event are read from it."""
 _PICTURE = "\x00"
 
 
@@ -59,13 +69,33 @@ class _Picture:
     stamp: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A row as text: its words are the tokens, `starts` where they begin, `start` its reply."""
+
+    words: list[str]
+    starts: list[int]
+    text: str
+    start: int
+
+    def token(self, at: int) -> int:
+        """Return the token that character `at` is in."""
+        return bisect_right(self.starts, at) - 1
+
+    def tokens(self, start: int, end: int) -> range:
+        """Return the tokens that characters `start` to before `end` are in."""
+        return range(self.token(start), self.token(end - 1) + 1)
+
+
 class Guidance:
     """The loss of guided heads of a Qwen3-VL.
 
     In the first layer one head is told to see from the tokens of a clip their time, another from
     those of an option its letter; in every later layer the first head from the reply what it tells
     of, in the middle one the other from a text looked for the option that says the same, and in
-    the last one the last from a number the same one said before.
+    the last one the last from a number the same one said before. What a course tells of a moment
+    is told to see that time (the second head of the first layer), and the limits of an event the
+    moments around them (the other of the last).
     """
 
     def __init__(self, model: Any, tokenizer: Any, kinds: Collection[str]) -> None:
@@ -97,6 +127,8 @@ class Guidance:
             "letters": letters(ids, self._texts, self._marks),
             "options": _single(lookups(ids, self._marks), ids.shape[1]),
             "copies": copies(ids, labels, self._texts, self._marks),
+            "times": times(ids, labels, self._texts),
+            "spans": spans(ids, labels, self._texts),
         }
         return {kind: found[kind] for kind in self._kinds}
 
@@ -111,6 +143,8 @@ class Guidance:
             "places": [(at, 0) for at in later],
             "options": [(len(self._layers) // 2, other)],
             "copies": [(len(self._layers) - 1, count - 1)],
+            "times": [(0, 1)],
+            "spans": [(len(self._layers) - 1, other)],
         }
         return {
             kind: torch.stack([self._of_head(*at, one, mask) for at in heads[kind]]).mean()
@@ -151,23 +185,17 @@ def looks(
     length = ids.shape[1]
     places: list[tuple[int, int, torch.Tensor]] = []
     moments: list[tuple[int, int, int]] = []
-    for row, (tokens, label) in enumerate(zip(ids.tolist(), labels, strict=True)):
-        words = [texts[token] for token in tokens]
-        starts = [0, *accumulate(map(len, words))]
-        text = "".join(words)
-        pictures = list(_pictures(words, text, starts, sizes))
+    for row, told in enumerate(_replies(ids, labels, texts)):
+        pictures = list(_pictures(told, sizes))
         for picture in pictures:
             if picture.stamp is not None:
                 end = picture.start + picture.height * picture.width
                 moments += [(row, at, picture.stamp) for at in range(picture.start, end, STRIDE)]
-        reply = int((label >= 0).int().argmax())
-        for glance in glances(text, starts[reply]):
+        for glance in glances(told.text, told.start):
             seen = _covered(glance, pictures, length)
             if seen.any():
-                first = bisect_right(starts, glance.start) - 1
-                last = bisect_right(starts, glance.end - 1) - 1
                 # What is written at a token is asked for at the one before.
-                places += [(row, at - 1, seen) for at in range(max(first, reply), last + 1)]
+                places += [(row, at - 1, seen) for at in told.tokens(glance.start, glance.end)]
     return {"places": _several(places, length), "moments": _single(_triples(moments), length)}
 
 
@@ -208,21 +236,14 @@ def copies(
     """
     length = ids.shape[1]
     made: list[tuple[int, int, torch.Tensor]] = []
-    for row, (tokens, label) in enumerate(zip(ids.tolist(), labels, strict=True)):
-        words = [texts[token] for token in tokens]
-        starts = [0, *accumulate(map(len, words))]
-        text = "".join(words)
-        wanted = list(copied(text, starts[int((label >= 0).int().argmax())]))
-        if not wanted:
-            continue
-        taken = {at for at, _ in _options(tokens, texts, marks)}
-        for start, end in coordinates(text):
-            taken |= set(range(bisect_right(starts, start) - 1, bisect_right(starts, end - 1)))
-        for start, end in wanted:
-            place = bisect_right(starts, start) - 1
-            seen = torch.zeros(length, dtype=torch.bool)
+    for row, told in enumerate(_replies(ids, labels, texts)):
+        taken = {at for at, _ in _options(ids[row].tolist(), texts, marks)}
+        for start, end in coordinates(told.text):
+            taken |= set(told.tokens(start, end))
+        for start, end in copied(told.text, told.start):
+            place, seen = told.token(start), torch.zeros(length, dtype=torch.bool)
             for at in range(place):
-                seen[at] = at not in taken and words[at].strip(" ,") == text[start:end]
+                seen[at] = at not in taken and told.words[at].strip(" ,") == told.text[start:end]
             if place not in taken and seen.any():
                 made.append((row, place - 1, seen))
     return _several(made, length)
@@ -251,6 +272,56 @@ def _triples(made: Sequence[tuple[int, int, int]]) -> torch.Tensor:
     return torch.tensor(made, dtype=torch.long).reshape(-1, 3)
 
 
+def times(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> Looks:
+    """Return for each token of a course in a reply the token of its time; arguments as `looks`."""
+    made = [
+        (row, at, told.token(entry.start))
+        for row, told in enumerate(_replies(ids, labels, texts))
+        for entry in entries(told.text, told.start)
+        for at in told.tokens(entry.told, entry.end)
+    ]
+    return _single(_triples(made), ids.shape[1])
+
+
+def spans(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> Looks:
+    """Return for each limit of an event in a reply the tokens of its course around that time.
+
+    Arguments are those of `looks`; the last course with `LONG` moments or more counts.
+    """
+    made: list[tuple[int, int, torch.Tensor]] = []
+    for row, told in enumerate(_replies(ids, labels, texts)):
+        course = _last_course(entries(told.text, told.start))
+        for start, end in limits(told.text, told.start) if course else ():
+            seconds = float(told.text[start:end])
+            after = [one.seconds >= seconds for one in course]
+            first = after.index(True) if any(after) else len(course) - 1
+            seen = torch.zeros(ids.shape[1], dtype=torch.bool)
+            for one in course[max(0, first - 1) : first + 1]:
+                seen[list(told.tokens(one.start, one.end))] = True
+            if told.token(start) > told.token(course[-1].end - 1):
+                made.append((row, told.token(start) - 1, seen))
+    return _several(made, ids.shape[1])
+
+
+def _last_course(found: Iterable[Entry]) -> list[Entry]:
+    """Return the moments of the last long course, none if there is no such."""
+    courses: list[list[Entry]] = [[]]
+    for one in found:
+        if courses[-1] and one.seconds <= courses[-1][-1].seconds:
+            courses.append([])
+        courses[-1].append(one)
+    long = [course for course in courses if len(course) >= LONG]
+    return long[-1] if long else []
+
+
+def _replies(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> Iterator[_Told]:
+    """Yield the text of each row of `ids` (rows, length), and where its reply begins."""
+    for tokens, label in zip(ids.tolist(), labels, strict=True):
+        words = [texts[token] for token in tokens]
+        starts = [0, *accumulate(map(len, words))]
+        yield _Told(words, starts, "".join(words), starts[int((label >= 0).int().argmax())])
+
+
 def _several(made: Sequence[tuple[int, int, torch.Tensor]], length: int) -> Looks:
     """Return the looks (row, asking token, tokens seen) of `made`."""
     rows, asks = (torch.tensor([one[at] for one in made], dtype=torch.long) for at in (0, 1))
@@ -264,16 +335,14 @@ def _single(triples: torch.Tensor, length: int) -> Looks:
     return Looks(rows, asks, functional.one_hot(found, length).bool())
 
 
-def _pictures(
-    words: Sequence[str], text: str, starts: Sequence[int], sizes: Iterator[tuple[int, int]]
-) -> Iterator[_Picture]:
+def _pictures(told: _Told, sizes: Iterator[tuple[int, int]]) -> Iterator[_Picture]:
     """Yield the pictures of a row, with the time that stands between each and the one before."""
     before = 0
-    for start, end in media_runs([word == _PICTURE for word in words], True):
+    for start, end in media_runs([word == _PICTURE for word in told.words], True):
         picture = _Picture(start, *next(sizes))
-        found = SLOT_TIME.search(text, starts[before], starts[start])
+        found = SLOT_TIME.search(told.text, told.starts[before], told.starts[start])
         if found:
-            stamp = bisect_right(starts, found.start(1)) - 1
+            stamp = told.token(found.start(1))
             picture = replace(picture, seconds=float(found[1]), stamp=stamp)
         yield picture
         before = end

@@ -38,6 +38,8 @@ __all__ = [
     "with_model",
 ]
 
+Guided = Literal["places", "moments", "letters", "options", "copies", "times", "spans"]
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSettings:
@@ -220,15 +222,18 @@ class RunSettings:
     guidance: float = 0.0
     """Weight of the loss of heads that are told where to look (SFT of the tiny model only, see
     `guidance`); 0 is off."""
-    guided: tuple[Literal["places", "moments", "letters", "options", "copies"], ...] = (
+    guided: tuple[Guided, ...] = (
         "places",
         "moments",
         "letters",
         "options",
         "copies",
+        "times",
+        "spans",
     )
     """What they are told to see: what a thought tells of, the time of a clip's tokens, the letter
-    of an option's, the option that says the same, the number that is repeated."""
+    of an option's, the option that says the same, the number that is repeated, the time of what a
+    course tells, the part of the course that a limit of an event is in."""
     compile: bool = False
     """torch.compile the blocks; needs a C++ compiler."""
     share_media: bool = False

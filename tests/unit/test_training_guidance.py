@@ -27,13 +27,15 @@ from onethinker_eval.training.guidance import (  # noqa: E402
     letters,
     looks,
     lookups,
+    spans,
+    times,
 )
 from onethinker_eval.training.samples import demo_scenes, row  # noqa: E402
 from onethinker_eval.training.slots import slot_processor  # noqa: E402
 
 A, B, OTHER_B = 1, 2, 3
 MARKS = {A: "A", B: "B", OTHER_B: "B"}
-KINDS = ("places", "moments", "letters", "options", "copies")
+KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +147,9 @@ def test_the_first_box_is_that_of_the_question() -> None:
         ("2 × (6 + 4) = 20. I look for 20\nB. 20.", ["6", "4", "20"]),
         ("A ends at [5, 7] and that is 5. Half of 13 is 6.5.", []),
         ("There are 3 stars.</think>\n<answer>3</answer>", ["3"]),
-        ('</think>\n<answer>{"time": [3, 5]}</answer>', []),
+        ('</think>\n<answer>{"time": [3, 5]}</answer>', ["3", "5"]),
+        ('</think>\n<answer>{"time": [3.5, 12.0]}</answer>', ["3.5", "12.0"]),
+        ('</think>\n<answer>{"boxes": [3, 5, 7, 9]}</answer>', []),
     ],
 )
 def test_numbers_to_calculate_with_and_answers_repeat_others(reply, expected) -> None:
@@ -181,6 +185,27 @@ def test_a_number_that_is_repeated_looks_at_the_same_one_before() -> None:
         (19, [5, 15]),
         (21, [7]),
     ]
+
+
+def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_moments_around() -> (
+    None
+):
+    course = [piece for at in range(5) for piece in (f"{at}.5", ": [", "5, 2, 9, 4", "], ")]
+    course[16:] = ["4.5", " away", ". It begins at "]
+    words = ["When?", *course, "1.8", " s and ends at ", "9.0", " s.<"]
+    ids = torch.arange(len(words))[None]
+    labels = ids.masked_fill(ids < 1, -100)
+    found = times(ids, labels, words)
+    assert found.seen.int().argmax(1).tolist() == [*[1] * 3, *[5] * 3, *[9] * 3, *[13] * 3, 17]
+    assert found.asks.tolist() == [2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18]
+    found = spans(ids, labels, words)
+    asked = zip(found.asks.tolist(), found.seen, strict=True)
+    assert [(at, seen.nonzero()[:, 0].tolist()) for at, seen in asked] == [
+        (19, list(range(5, 13))),  # 1.8 is between 1.5 and 2.5
+        (21, list(range(13, 19))),  # 9.0 is after them all
+    ]
+    words[1:17] = ["From the left: ", *["."] * 15]  # a single moment is no course
+    assert spans(ids, labels, words).rows.tolist() == []
 
 
 def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:
@@ -262,6 +287,8 @@ def test_the_loss_is_that_of_the_models_own_attention() -> None:
         "places": [(1, 0), (2, 0)],
         "options": [(1, 2)],
         "copies": [(2, 3)],
+        "times": [(0, 1)],
+        "spans": [(2, 2)],
     }
     assert set(losses) == set(heads)
     for kind, looked in read.items():
@@ -273,7 +300,7 @@ def test_the_loss_is_that_of_the_models_own_attention() -> None:
 
 
 def test_guided_heads_learn_to_look() -> None:
-    model, inputs, tokenizer = _batch(["spatial_grounding", "video_qa"], 1)
+    model, inputs, tokenizer = _batch(["spatial_grounding", "video_qa", "temporal_grounding"], 1)
     guidance = Guidance(model, tokenizer, KINDS)
     read = guidance.read(inputs, inputs.pop("labels"))
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
