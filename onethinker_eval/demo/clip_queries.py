@@ -137,11 +137,15 @@ def _starts(line: Timeline, moves: Sequence[Event]) -> str:
     """Return where each moving body is and when it first sets off, from left to right."""
     first = {event.body: event.span_s[0] for event in reversed(moves)}
     told = []
-    for body, start in sorted(first.items(), key=lambda one: line.scene.bodies[one[0]].keys[0].x):
-        x, y, _ = line.scene.bodies[body].pose(start)
-        place = at_pixel(x, y, (line.scene.width, line.scene.height))
-        told.append(f"{place} the {line.scene.bodies[body].name} sets off at {start:.1f} s")
+    for at, start in sorted(first.items(), key=lambda one: line.scene.bodies[one[0]].keys[0].x):
+        body = line.scene.bodies[at]
+        told.append(f"{_place(line, body, start)} the {body.name} sets off at {start:.1f} s")
     return f"From the left: {'; '.join(told)}."
+
+
+def _place(line: Timeline, body: Body, time_s: float) -> str:
+    x, y, _ = body.pose(time_s)
+    return at_pixel(x, y, (line.scene.width, line.scene.height))
 
 
 def _count(dice: Dice, line: Timeline) -> Query | None:
@@ -252,9 +256,7 @@ def _at_rest(dice: Dice, line: Timeline) -> Query | None:
 def _shown(line: Timeline, body: Body) -> str:
     """Return when a body shows first, and where it is then."""
     time_s = body.shown_s[0][0]
-    x, y, _ = body.pose(time_s)
-    place = at_pixel(x, y, (line.scene.width, line.scene.height))
-    return f"At {time_s:.1f} s the only {body.shape} is {place}."
+    return f"At {time_s:.1f} s the only {body.shape} is {_place(line, body, time_s)}."
 
 
 CLIP_QUERIES: dict[str, Maker] = {
