@@ -11,7 +11,7 @@ by the usual loss alone.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, takewhile
 from typing import Any
@@ -33,7 +33,6 @@ from onethinker_eval.training.slots import SLOT_TIME, media_runs
 from onethinker_eval.training.tiny_tokenizer import option_marks
 
 __all__ = ["Guidance", "Looks", "copies", "letters", "looks", "lookups", "spans", "times"]
-
 
 COVERED = 0.15
 """Least share of a token's side, or of the box's, that a box must cover for the token to count."""
@@ -122,15 +121,15 @@ class Guidance:
         ids = inputs["input_ids"]
         grids = inputs["image_grid_thw"][:, 1:] // self._merge if "image_grid_thw" in inputs else ()
         sizes = iter([(int(height), int(width)) for height, width in grids])
-        found = {
-            **looks(ids, labels, self._texts, sizes),
-            "letters": letters(ids, self._texts, self._marks),
-            "options": _single(lookups(ids, self._marks), ids.shape[1]),
-            "copies": copies(ids, labels, self._texts, self._marks),
-            "times": times(ids, labels, self._texts),
-            "spans": spans(ids, labels, self._texts),
+        found = looks(ids, labels, self._texts, sizes)
+        others: dict[str, Callable[[], Looks]] = {
+            "letters": lambda: letters(ids, self._texts, self._marks),
+            "options": lambda: _single(lookups(ids, self._marks), ids.shape[1]),
+            "copies": lambda: copies(ids, labels, self._texts, self._marks),
+            "times": lambda: times(ids, labels, self._texts),
+            "spans": lambda: spans(ids, labels, self._texts),
         }
-        return {kind: found[kind] for kind in self._kinds}
+        return {kind: found[kind] if kind in found else others[kind]() for kind in self._kinds}
 
     def loss(self, read: Mapping[str, Looks], mask: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the mean loss of each kind of look, after the model has run on their batch."""
