@@ -25,6 +25,7 @@ _ENTRY = rf"(?P<time>\d+\.\d)(?P<there>: {_BOX}[^.;,<]*| away)"
 _TOLD = re.compile(
     r"(?P<moment>At (?P<at>\d+\.\d) s )"
     r"|(?P<still> ?In the picture )"
+    r"|In the (?P<which>first|second) picture "
     rf"|(?P<course>{_ENTRY})"
     rf'|(?P<track>"(?P<second>\d+)": {_BOX})'
     r"|(?P<first>first box holds the [^.]*)"
@@ -53,13 +54,14 @@ class Glance:
     """Characters `start` to `end` of a text are written while looking at a box.
 
     `box` is (x1, y1, x2, y2), 0 to 1000; `seconds` is the time in the clip, None for any, or for a
-    picture beside the clip if there is one.
+    picture beside the clip if there is one. `picture` counts several pictures from 0, None for all.
     """
 
     start: int
     end: int
     box: Box
     seconds: float | None = None
+    picture: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
     end = text.find("</think>", reply)
     end = len(text) if end < 0 else end
     moment: float | None = None
+    picture: int | None = None
     timed = '"time"' in text[end:]
     for found in _TOLD.finditer(text, reply):
         numbers = [float(group) for group in found.groups() if group and group.isdigit()]
@@ -90,6 +93,8 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
             moment = float(found["at"])
         elif found["still"]:
             moment = None
+        elif found["which"]:
+            picture = ("first", "second").index(found["which"])
         elif found["course"]:
             # Whether it is there at all is written right after the time.
             box = _box(numbers) if numbers else EVERYWHERE
@@ -109,7 +114,7 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
         elif found.start() < end and found["point"]:
             x, y = numbers
             box = (x - POINT, y - POINT, x + POINT, y + POINT)
-            yield Glance(*found.span(), box, moment)
+            yield Glance(*found.span(), box, moment, picture)
 
 
 def copied(text: str, reply: int) -> Iterator[tuple[int, int]]:

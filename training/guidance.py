@@ -351,7 +351,7 @@ def _covered(glance: Glance, pictures: Sequence[_Picture], length: int) -> torch
     """Return which of a row's tokens the place of `glance` covers: (length,) bool."""
     seen = torch.zeros(length, dtype=torch.bool)
     x1, y1, x2, y2 = glance.box
-    for picture in _at(glance.seconds, pictures):
+    for picture in _at(glance.seconds, pictures)[_only(glance.picture)]:
         across = _side(x1 / 1000, x2 / 1000, picture.width)
         down = _side(y1 / 1000, y2 / 1000, picture.height)
         cells = (down[:, None] & across[None, :]).reshape(-1)
@@ -367,6 +367,10 @@ def _at(seconds: float | None, pictures: Sequence[_Picture]) -> list[_Picture]:
     near = NEAR * (timed[1][1] - timed[0][1])
     far = min(abs(time - seconds) for _, time in timed)
     return [one for one, time in timed if abs(time - seconds) <= max(near, far)]
+
+
+def _only(picture: int | None) -> slice:
+    return slice(None) if picture is None else slice(picture, picture + 1)
 
 
 def _side(low: float, high: float, count: int) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from onethinker_eval.demo import lessons
@@ -62,7 +63,7 @@ def scene_figure(dice: Dice, setting: Setting) -> Group:
     """Return a scene of shapes with its caption."""
     scene = still_scene(dice, setting, variety=4)
     bodies = seen(scene)
-    thought = f"From top to bottom: {', '.join(map(_placed, from_the_top(bodies)))}."
+    thought = _listed(bodies)
     text = scene_caption(bodies, scene.ground)
     return Group(scene, (_caption(dice, "image_caption", "scene", text, thought),))
 
@@ -94,6 +95,10 @@ def _placed(body: Seen) -> str:
     return f"{at_share(body.x, body.y)} {body.grade} {fill}{body.name}"
 
 
+def _listed(bodies: Sequence[Seen]) -> str:
+    return f"From top to bottom: {', '.join(map(_placed, from_the_top(bodies)))}."
+
+
 def _changed(dice: Dice, body: Seen) -> list[Seen]:
     """Return the body with one or two of its looks changed, each differently."""
     colours = [c for c in COLOURS if c != body.colour]
@@ -116,7 +121,7 @@ def image_captioning(dice: Dice, setting: Setting) -> Group:
         "Which caption fits the picture?",
         scene_caption([first, *rest], scene.ground),
         tuple(wrong),
-        f"I see {', '.join(map(_placed, (first, *rest)))}.",
+        _listed((first, *rest)),
     )
     return Group(scene, (as_choice(dice, query),))
 

@@ -138,13 +138,14 @@ def _sum(dice: Dice, it: Chart) -> Query:
 def _above(dice: Dice, it: Chart) -> Query:
     limit = dice.integer(3, 7)
     found = [letter for letter, value in zip(it.letters, it.values, strict=True) if value > limit]
-    names = f"These are {', '.join(found)}." if found else "There is none."
+    names = f"Above are {', '.join(found)}." if found else "None is above."
+    each = [f"{it.read(at)} {'above' if at in found else 'not'}" for at in it.letters]
     return Query(
         "counting",
         f"How many {_noun(it)}s lie above {limit}?",
         str(len(found)),
         _near(len(found)),
-        f"{'. '.join(map(it.read, it.letters))}. {names} That makes {len(found)}.",
+        f"{'. '.join(each)}. {names} That makes {len(found)}.",
     )
 
 
@@ -157,7 +158,7 @@ def _mean(dice: Dice, it: Chart) -> Query:
         f"What is the mean of {one} and {other}? Give one decimal.",
         f"{mean:.1f}",
         tuple(f"{mean + step:.1f}" for step in (0.5, -0.5, 1.0, -1.0, 1.5)),
-        f"{it.read(one)}. {it.read(other)}. Half of {a + b} is {mean:.1f}.",
+        f"{it.read(one)}. {it.read(other)}. {a} + {b} = {a + b}. {a + b} / 2 = {mean:.1f}.",
     )
 
 

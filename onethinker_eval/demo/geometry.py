@@ -120,11 +120,11 @@ def _rectangle(dice: Dice, size: tuple[int, int]) -> Problem:
     given = f"A rectangle is {w} long and {h} wide."
     if dice.chance(0.5):
         answer = w * h
-        asked, short, way = "What is the area", "AREA = ?", f"{w} × {h}"
+        asked, short, way = "What is the area", "AREA = ?", f"{w} × {h} = {answer}."
     else:
         answer = 2 * (w + h)
         asked, short = "What is the perimeter", "PERIMETER = ?"
-        way = f"2 × ({w} + {h})"
+        way = f"{w} + {h} = {w + h}. 2 × {w + h} = {answer}."
     read = (
         f"The rectangle is {at_pixel(cx, cy, size)}. "
         f"The side {at_pixel(*below, size)} is {w}. The side {at_pixel(*beside, size)} is {h}."
@@ -141,7 +141,7 @@ def _rectangle(dice: Dice, size: tuple[int, int]) -> Problem:
         _near(answer),
         read,
         f"The sides are {w} and {h}.",
-        f"{way} = {answer}.",
+        way,
         *_figures(size, draw, short),
     )
 
@@ -180,7 +180,7 @@ def _triangle(dice: Dice, size: tuple[int, int]) -> Problem:
         _near(answer),
         read,
         f"The legs are {base} and {height}.",
-        f"{base} × {height} / 2 = {answer}.",
+        f"{base} × {height} = {base * height}. {base * height} / 2 = {answer}.",
         *_figures(size, draw, "AREA = ?"),
     )
 
@@ -259,7 +259,7 @@ def _angle(dice: Dice, size: tuple[int, int]) -> Problem:
         _near(answer),
         read,
         f"The angles are {left} and {right}.",
-        f"180 - {left} - {right} = {answer}.",
+        f"{left} + {right} = {left + right}. 180 - {left + right} = {answer}.",
         *_figures(size, draw, "ANGLE X = ?"),
     )
 
@@ -296,7 +296,7 @@ def _function(dice: Dice, size: tuple[int, int]) -> Problem:
         _near(answer),
         read,
         f"I put {at} into {shown}.",
-        f"{slope} × {at} + {start} = {answer}.",
+        f"{slope} × {at} = {slope * at}. {slope * at} + {start} = {answer}.",
         *_figures(size, draw, "Y = ?"),
     )
 

@@ -17,6 +17,7 @@ from onethinker_eval.demo.geometry import VERSIONS, problem
 from onethinker_eval.demo.queries import Query, as_choice, as_number, queries
 from onethinker_eval.demo.referring import seen
 from onethinker_eval.demo.stage import still_scene
+from onethinker_eval.demo.steps import from_the_left
 
 __all__ = [
     "charts",
@@ -156,6 +157,10 @@ def mmmu_two(dice: Dice, setting: Setting) -> Group:
     """Return a MMMU-like question that compares two pictures."""
     scenes = [still_scene(dice.fork("two", at), setting, variety=4) for at in range(2)]
     sizes = [len(scene.bodies) for scene in scenes]
+    told = [
+        f"In the {place} picture I look. {from_the_left(seen(scene))} It holds {size}."
+        for place, scene, size in zip(("first", "second"), scenes, sizes, strict=True)
+    ]
     options = ("the first", "the second", "both hold the same number", "neither holds any")
     right = options[0 if sizes[0] > sizes[1] else 1 if sizes[1] > sizes[0] else 2]
     query = Query(
@@ -163,7 +168,7 @@ def mmmu_two(dice: Dice, setting: Setting) -> Group:
         "Which picture holds more shapes, <image 1> or <image 2>?",
         right,
         tuple(option for option in options if option != right),
-        f"The first picture holds {sizes[0]} shapes and the second {sizes[1]}.",
+        " ".join(told),
     )
     ask = replace(as_choice(dice, query), pictures=(0, 1))
     return Group(scenes[0], (ask,), (scenes[1],))

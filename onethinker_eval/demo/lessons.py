@@ -6,6 +6,7 @@ use the rule on a new case, which a separate picture may show.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onethinker_eval.demo.canvas import BLACK, Canvas, Figure, Slides, text_width
@@ -91,6 +92,8 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
         f"The one {_written(size, pair, -len(str(out(n))), None)} is {out(n)}."
         for card, (n, pair) in enumerate(zip(shown, pairs, strict=True), 1)
     ]
+    found = _found(shown, [out(n) for n in shown], word)
+    made = f"{new} {'+' if kind == 'add' else '×'} {amount} = {out(new)}"
     ordinal = ("first", "second", "third")[at]
     recall = Query(
         "perception",
@@ -104,15 +107,15 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
         "Which rule does the machine follow?",
         word,
         tuple(wrong_rules[:9]),
-        f"{' '.join(read)} The rule is: {word}.",
+        f"{' '.join(read)} {found}",
     )
     use = Query(
         "adaptation",
         "Use the rule of the lesson on the number in the picture. What comes out?",
         str(out(new)),
         _near(out(new)),
-        f"{' '.join(read)} So the rule is {word}. In the picture the number "
-        f"{_written(size, case, 0, len(str(new)))} is {new}. It becomes {out(new)}.",
+        f"{' '.join(read)} {found} In the picture the number "
+        f"{_written(size, case, 0, len(str(new)))} is {new}. {made}.",
     )
     facts = (
         ("What does the machine do with a number?", word),
@@ -123,6 +126,15 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
     slides = Slides(cards, _CARD_S, FPS)
     picture = _card(size, (case,), 3)
     return Lesson(slides, "Math", told, recall, rule, use, picture, facts, " ".join(read))
+
+
+def _found(given: Sequence[int], made: Sequence[int], rule: str) -> str:
+    """Return how a rule is found: the same difference twice is added, else it is a factor."""
+    (a, b), (x, y) = given[:2], made[:2]
+    steps = f"{x} - {a} = {x - a}. {y} - {b} = {y - b}."
+    if x - a != y - b:
+        steps = f"{steps} {x} / {a} = {x // a}. {y} / {b} = {y // b}."
+    return f"{steps} The rule is: {rule}."
 
 
 def sums(dice: Dice, size: tuple[int, int]) -> Lesson:

@@ -42,6 +42,7 @@ def cycle(dice: Dice, size: tuple[int, int]) -> Drawn:
     cx, cy, rx, ry = size[0] / 2, size[1] / 2, size[0] / 2 - 28, size[1] / 2 - 22
     spots = [(cx, cy - ry), (cx + rx, cy), (cx, cy + ry), (cx - rx, cy)]
     forward = dice.chance(0.5)
+    seen: list[str] = []
     for at in range(4):
         (x1, y1), (x2, y2) = spots[at], spots[(at + 1) % 4]
         if not forward:
@@ -49,6 +50,8 @@ def cycle(dice: Dice, size: tuple[int, int]) -> Drawn:
         a = (x1 + (x2 - x1) * 0.36, y1 + (y2 - y1) * 0.36)
         b = (x1 + (x2 - x1) * 0.62, y1 + (y2 - y1) * 0.62)
         _arrow(canvas, a, b)
+        middle = at_pixel((x1 + x2) / 2, (y1 + y2) / 2, size)
+        seen.append(f"The arrow {middle} points {'down' if y2 > y1 else 'up'}.")
     for at, (x, y) in enumerate(spots):
         canvas.shape(shapes[at], x, y, 28, colours[at])
         dx, dy = 20 if at != 3 else -20, 8 if at == 2 else -10
@@ -64,7 +67,7 @@ def cycle(dice: Dice, size: tuple[int, int]) -> Drawn:
             f"What comes right after the {names[start]}?",
             names[after],
             _others(names, names[after]),
-            f"The {names[start]} is {places[start]}. The arrow from there ends {places[after]} "
+            f"The {names[start]} is {places[start]}. {seen[start]} So the next is {places[after]} "
             f"where the {names[after]} is.",
         ),
         Query(
@@ -72,8 +75,8 @@ def cycle(dice: Dice, size: tuple[int, int]) -> Drawn:
             f"Which letter comes right before {_LETTERS[start]}?",
             _LETTERS[before],
             _others(_LETTERS, _LETTERS[before]),
-            f"{_LETTERS[start]} is {places[start]}. The arrow to there starts {places[before]} "
-            f"where {_LETTERS[before]} is.",
+            f"{_LETTERS[start]} is {places[start]}. {seen[start]} So the one before is "
+            f"{places[before]} where {_LETTERS[before]} is.",
         ),
         Query(
             "labels",

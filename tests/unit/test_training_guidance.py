@@ -141,11 +141,14 @@ def test_the_first_box_is_that_of_the_question() -> None:
 @pytest.mark.parametrize(
     ("reply", "expected"),
     [
-        ("The angles are 50 and 40. 180 - 50 - 40 = 90.", ["50", "40", "180", "50", "40"]),
-        ("I put 5 into 3x + 2. 3 × 5 + 2 = 17.", ["5", "2", "3", "5", "2"]),
+        (
+            "The angles are 50 and 40. 50 + 40 = 90. 180 - 90 = 90.",
+            ["50", "40", "50", "40", "180", "90"],
+        ),
+        ("I put 5 into 3x + 2. 3 × 5 = 15. 15 + 2 = 17.", ["5", "2", "3", "5", "15", "2"]),
         ("The radius is 7. 2 × 7 = 14. Times pi.", ["7", "2", "7"]),
-        ("2 × (6 + 4) = 20. I look for 20\nB. 20.", ["6", "4", "20"]),
-        ("A ends at [5, 7] and that is 5. Half of 13 is 6.5.", []),
+        ("6 + 4 = 10. 2 × 10 = 20. I look for 20\nB. 20.", ["6", "4", "2", "10", "20"]),
+        ("A ends at [5, 7] and that is 5. None is above.", []),
         ("There are 3 stars.</think>\n<answer>3</answer>", ["3"]),
         ('</think>\n<answer>{"time": [3, 5]}</answer>', ["3", "5"]),
         ('</think>\n<answer>{"time": [3.5, 12.0]}</answer>', ["3.5", "12.0"]),
@@ -228,6 +231,14 @@ def test_a_picture_beside_a_clip_is_looked_at_where_no_time_is_told() -> None:
     assert [seen.nonzero()[:, 0].tolist() for seen in found.seen] == [[16]]
     found = _looked(["At 2.5 s ", " at [900, 250]"], beside=picture)["places"]
     assert [seen.nonzero()[:, 0].tolist() for seen in found.seen] == [[11]]
+
+
+def test_of_several_pictures_the_one_told_is_looked_at() -> None:
+    four = ["\x00"] * 4
+    texts = [*four, " and ", *four, "In the second picture ", "I look.", " at [900, 250]"]
+    ids = torch.arange(len(texts))[None]
+    found = looks(ids, ids.masked_fill(ids < 9, -100), texts, iter([(2, 2)] * 2))["places"]
+    assert [seen.nonzero()[:, 0].tolist() for seen in found.seen] == [[6]]
 
 
 def _looked(reply: list[str], beside: Sequence[str] = ()) -> dict[str, Looks]:

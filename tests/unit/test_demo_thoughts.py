@@ -1,0 +1,83 @@
+"""Thoughts of the demo generator: what they calculate is true, and what they see is drawn."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from onethinker_eval.demo.asking import Ask, Group
+from onethinker_eval.demo.dice import Dice, scene_seed
+from onethinker_eval.demo.twins import TWINS, Twin, draw
+
+_EQUATION = re.compile(r"(?<![\d.])(\d+) ([-+×/]) (\d+) = (\d+(?:\.\d)?)(?![\d.]*\d)")
+
+
+def _asks(name: str, count: int) -> Iterator[tuple[Group, Ask]]:
+    (twin,) = (twin for twin in TWINS if name in twin.benchmarks)
+    for item in range(count):
+        group = _group(twin, item)
+        yield from ((group, ask) for ask in group.asks)
+
+
+def _group(twin: Twin, item: int) -> Group:
+    return draw(twin, Dice(scene_seed("train", 9, twin.label, item)), item, None)
+
+
+@pytest.mark.parametrize("name", ["mathverse", "mathvista", "mmstar", "videomathqa", "videommmu"])
+def test_sums_are_done_one_step_at_a_time_and_are_right(name: str) -> None:
+    found = 0
+    for _, ask in _asks(name, 40):
+        for a, sign, b, result in _EQUATION.findall(ask.thinking):
+            found += 1
+            x, y = Fraction(a), Fraction(b)
+            true = {"+": x + y, "-": x - y, "×": x * y, "/": x / y if y else None}[sign]
+            assert true == Fraction(result), ask.thinking
+        assert len(re.findall(r" = \d", ask.thinking)) == len(_EQUATION.findall(ask.thinking))
+    assert found > 10
+
+
+def test_a_rule_is_what_the_differences_and_quotients_say() -> None:
+    rules = set()
+    for _, ask in _asks("videommmu", 60):
+        rule = re.search(r"The rule is: (add|multiply by) (\d)\.", ask.thinking)
+        if not rule:
+            continue
+        results = [
+            (sign, int(result))
+            for _, sign, _, result in _EQUATION.findall(ask.thinking[: rule.start()])
+        ]
+        differences = {result for sign, result in results if sign == "-"}
+        quotients = {result for sign, result in results if sign == "/"}
+        alike = rule[1] == "add"
+        assert (len(differences) == 1) == alike
+        assert (differences if alike else quotients) == {int(rule[2])}
+        rules.add(rule[1])
+    assert rules == {"add", "multiply by"}
+
+
+def test_arrows_point_as_the_thought_says_and_lead_to_the_answer() -> None:
+    ways = set()
+    for group, ask in _asks("ai2d", 40):
+        told = re.search(r"The arrow at \[(\d+), (\d+)\] points (up|down)\.", ask.thinking)
+        if not told:
+            continue
+        image = group.picture.image()
+        height, width = image.shape[:2]
+        x, y = int(told[1]) * width // 1000, int(told[2]) * height // 1000
+        dark = image[y - 12 : y + 13, x - 12 : x + 13].max(axis=2) < 40
+        rows = np.nonzero(dark)[0] - 12
+        assert (rows.mean() < 0) == (told[3] == "up")  # an arrow is widest at its head
+        start, arrow, end = (
+            np.array([int(one) for one in pair])
+            for pair in re.findall(r"\[(\d+), (\d+)\]", ask.thinking)[:3]
+        )
+        neighbour = 2 * arrow - start
+        leaves = (told[3] == "down") == (neighbour[1] > start[1])
+        after = "right after" in ask.question
+        assert (abs(end - neighbour).max() < 5) == (leaves == after), ask.thinking
+        ways.add((leaves, after))
+    assert len(ways) == 4
