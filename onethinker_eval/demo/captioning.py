@@ -91,8 +91,7 @@ def _instance(body: Seen) -> str:
 
 
 def _placed(body: Seen) -> str:
-    fill = "striped " if body.fill == "striped" else ""
-    return f"{at_share(body.x, body.y)} {body.grade} {fill}{body.name}"
+    return f"{at_share(body.x, body.y)} {body.look}"
 
 
 def _listed(bodies: Sequence[Seen]) -> str:

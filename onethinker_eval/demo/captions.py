@@ -34,10 +34,7 @@ def from_the_top(bodies: Sequence[Seen]) -> list[Seen]:
 
 def scene_caption(bodies: Sequence[Seen], ground: str) -> str:
     """Return a caption with the number of shapes, each one's looks and place, and the ground."""
-    parts = []
-    for body in from_the_top(bodies):
-        fill = "striped " if body.fill == "striped" else ""
-        parts.append(f"a {body.grade} {fill}{body.name} {where(body)}")
+    parts = [f"a {body.look} {where(body)}" for body in from_the_top(bodies)]
     listed = parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
     return f"{plural('shape', len(bodies))} on a {ground} ground: {listed}."
 

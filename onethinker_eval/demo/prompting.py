@@ -68,10 +68,14 @@ def _point(x: int, y: int, width: int, height: int) -> list[int]:
     return [round(x * 1000 / width), round(y * 1000 / height)]
 
 
-def segmentation_thought(cue: str, name: str, answer: dict[str, Any]) -> str:
-    """Return a short thought that leads from the wanted body to its box and points."""
+def segmentation_thought(cue: str, name: str, answer: dict[str, Any], steps: str = "") -> str:
+    """Return a short thought that leads from the wanted body to its box and points.
+
+    `steps` are whole sentences on how the body is found.
+    """
     x1, y1, x2, y2 = answer["boxes"]
+    steps = f" {steps}" if steps else ""
     return (
-        f"I look for {cue}. It is the {name} from {x1} to {x2} across and from {y1} to {y2} down. "
-        "I put points inside it and just outside."
+        f"I look for {cue}.{steps} It is the {name} from {x1} to {x2} across and "
+        f"from {y1} to {y2} down. I put points inside it and just outside."
     )

@@ -38,6 +38,12 @@ class Seen:
         """Colour and shape, such as "red circle"."""
         return f"{self.colour} {self.shape}"
 
+    @property
+    def look(self) -> str:
+        """Size, stripes if it has any, colour and shape, such as "small striped red circle"."""
+        stripes = "striped " if self.fill == "striped" else ""
+        return f"{self.grade} {stripes}{self.name}"
+
 
 Test = Callable[[Seen], "bool | None"]
 

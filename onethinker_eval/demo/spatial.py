@@ -73,11 +73,6 @@ def _phrase(dice: Dice, templates: tuple[str, ...], expression: Expression) -> s
     return dice.pick(templates).format(expression.text)
 
 
-def _name(target: Seen) -> str:
-    stripes = "striped " if target.fill == "striped" else ""
-    return f"{target.grade} {stripes}{target.name}"
-
-
 def _ground(
     dice: Dice,
     setting: Setting,
@@ -91,7 +86,7 @@ def _ground(
     asks = []
     for target, expression in found:
         box = to_1000(target.box_px, scene.width, scene.height)
-        thought = dice.pick(_THOUGHTS).format(expression.cue, _name(target), *box)
+        thought = dice.pick(_THOUGHTS).format(expression.cue, target.look, *box)
         asks.append(
             Ask(
                 "spatial_grounding",
@@ -123,7 +118,7 @@ def _segment(dice: Dice, setting: Setting, *, style: str) -> Group:
                 "segmentation",
                 _phrase(dice, _SEGMENT, expression),
                 to_json(answer),
-                segmentation_thought(expression.cue, _name(target), answer),
+                segmentation_thought(expression.cue, target.look, answer),
                 facts={
                     "segmentation_output": {"segmentation_rle": encode(mask)},
                     "body": target.index,

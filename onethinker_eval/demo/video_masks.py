@@ -238,9 +238,8 @@ def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style:
         return None
     time_s, answer = found
     body = clip.scene.bodies[index]
-    name = body.name
-    steps = f". {courses(clip.scene, 3)} At {time_s:.1f} s it shows well. It is"
-    thought = segmentation_thought(f"the {words}", name, answer).replace(". It is", steps)
+    steps = f"{courses(clip.scene, 3)} At {time_s:.1f} s it shows well."
+    thought = segmentation_thought(f"the {words}", body.name, answer, steps)
     return Ask(
         "video_segmentation",
         style,
