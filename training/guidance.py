@@ -32,7 +32,18 @@ from onethinker_eval.training.glances import (
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
 from onethinker_eval.training.tiny_tokenizer import option_marks
 
-__all__ = ["Guidance", "Looks", "copies", "letters", "looks", "lookups", "spans", "times"]
+__all__ = [
+    "Guidance",
+    "Looks",
+    "Told",
+    "copies",
+    "letters",
+    "looks",
+    "lookups",
+    "replies",
+    "spans",
+    "times",
+]
 
 COVERED = 0.15
 """Least share of a token's side, or of the box's, that a box must cover for the token to count."""
@@ -69,9 +80,13 @@ class _Picture:
 
 
 @dataclass(frozen=True, slots=True)
-class _Told:
-    """A row as text: its words are the tokens, `starts` where they begin, `start` its reply."""
+class Told:
+    """A row as text: its words are the tokens `ids`, `starts` where they begin, `start` its reply.
 
+    The word of a token of a picture is a NUL.
+    """
+
+    ids: list[int]
     words: list[str]
     starts: list[int]
     text: str
@@ -121,13 +136,14 @@ class Guidance:
         ids = inputs["input_ids"]
         grids = inputs["image_grid_thw"][:, 1:] // self._merge if "image_grid_thw" in inputs else ()
         sizes = iter([(int(height), int(width)) for height, width in grids])
-        found = looks(ids, labels, self._texts, sizes)
+        told = replies(ids, labels, self._texts)
+        found = looks(told, sizes)
         others: dict[str, Callable[[], Looks]] = {
             "letters": lambda: letters(ids, self._texts, self._marks),
             "options": lambda: _single(lookups(ids, self._marks), ids.shape[1]),
-            "copies": lambda: copies(ids, labels, self._texts, self._marks),
-            "times": lambda: times(ids, labels, self._texts),
-            "spans": lambda: spans(ids, labels, self._texts),
+            "copies": lambda: copies(told, self._texts, self._marks),
+            "times": lambda: times(told),
+            "spans": lambda: spans(told),
         }
         return {kind: found[kind] if kind in found else others[kind]() for kind in self._kinds}
 
@@ -170,31 +186,40 @@ class Guidance:
         return (scores.logsumexp(dim=1) - seen).mean()
 
 
-def looks(
-    ids: torch.Tensor,
-    labels: torch.Tensor,
-    texts: Sequence[str],
-    sizes: Iterator[tuple[int, int]],
-) -> dict[str, Looks]:
-    """Return what is looked at in `ids` (rows, length): "places" by replies, "moments" by clips.
+def replies(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> list[Told]:
+    """Return each row of `ids` (rows, length) as text, and where its reply begins.
 
     `labels` is -100 outside of replies, `texts` the text of each token (a NUL for one of a
-    picture), `sizes` the height and width of each picture in tokens, row by row.
+    picture).
     """
-    length = ids.shape[1]
+    made = []
+    for tokens, label in zip(ids.tolist(), labels, strict=True):
+        words = [texts[token] for token in tokens]
+        starts = [0, *accumulate(map(len, words))]
+        start = starts[int((label >= 0).int().argmax())]
+        made.append(Told(tokens, words, starts, "".join(words), start))
+    return made
+
+
+def looks(told: Sequence[Told], sizes: Iterator[tuple[int, int]]) -> dict[str, Looks]:
+    """Return what is looked at in rows of one length: "places" by replies, "moments" by clips.
+
+    `sizes` are the height and width of each picture in tokens, row by row.
+    """
+    length = _length(told)
     places: list[tuple[int, int, torch.Tensor]] = []
     moments: list[tuple[int, int, int]] = []
-    for row, told in enumerate(_replies(ids, labels, texts)):
-        pictures = list(_pictures(told, sizes))
+    for row, one in enumerate(told):
+        pictures = list(_pictures(one, sizes))
         for picture in pictures:
             if picture.stamp is not None:
                 end = picture.start + picture.height * picture.width
                 moments += [(row, at, picture.stamp) for at in range(picture.start, end, STRIDE)]
-        for glance in glances(told.text, told.start):
+        for glance in glances(one.text, one.start):
             seen = _covered(glance, pictures, length)
             if seen.any():
                 # What is written at a token is asked for at the one before.
-                places += [(row, at - 1, seen) for at in told.tokens(glance.start, glance.end)]
+                places += [(row, at - 1, seen) for at in one.tokens(glance.start, glance.end)]
     return {"places": _several(places, length), "moments": _single(_triples(moments), length)}
 
 
@@ -226,23 +251,21 @@ def _options(
             yield at, mark
 
 
-def copies(
-    ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]
-) -> Looks:
+def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
     """Return for each number of a reply that repeats others the tokens of these before it.
 
-    Arguments are those of `looks` and `letters`. Coordinates and numbers of options are no source.
+    `texts` and `marks` are those of `letters`. Coordinates and numbers of options are no source.
     """
-    length = ids.shape[1]
+    length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
-    for row, told in enumerate(_replies(ids, labels, texts)):
-        taken = {at for at, _ in _options(ids[row].tolist(), texts, marks)}
-        for start, end in coordinates(told.text):
-            taken |= set(told.tokens(start, end))
-        for start, end in copied(told.text, told.start):
-            place, seen = told.token(start), torch.zeros(length, dtype=torch.bool)
+    for row, one in enumerate(told):
+        taken = {at for at, _ in _options(one.ids, texts, marks)}
+        for start, end in coordinates(one.text):
+            taken |= set(one.tokens(start, end))
+        for start, end in copied(one.text, one.start):
+            place, seen = one.token(start), torch.zeros(length, dtype=torch.bool)
             for at in range(place):
-                seen[at] = at not in taken and told.words[at].strip(" ,") == told.text[start:end]
+                seen[at] = at not in taken and one.words[at].strip(" ,") == one.text[start:end]
             if place not in taken and seen.any():
                 made.append((row, place - 1, seen))
     return _several(made, length)
@@ -271,35 +294,36 @@ def _triples(made: Sequence[tuple[int, int, int]]) -> torch.Tensor:
     return torch.tensor(made, dtype=torch.long).reshape(-1, 3)
 
 
-def times(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> Looks:
-    """Return for each token of a course in a reply the token of its time; arguments as `looks`."""
+def times(told: Sequence[Told]) -> Looks:
+    """Return for each token of a course in a reply the token of its time."""
     made = [
-        (row, at, told.token(entry.start))
-        for row, told in enumerate(_replies(ids, labels, texts))
-        for entry in entries(told.text, told.start)
-        for at in told.tokens(entry.told, entry.end)
+        (row, at, one.token(entry.start))
+        for row, one in enumerate(told)
+        for entry in entries(one.text, one.start)
+        for at in one.tokens(entry.told, entry.end)
     ]
-    return _single(_triples(made), ids.shape[1])
+    return _single(_triples(made), _length(told))
 
 
-def spans(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> Looks:
+def spans(told: Sequence[Told]) -> Looks:
     """Return for each limit of an event in a reply the tokens of its course around that time.
 
-    Arguments are those of `looks`; the last course with `LONG` moments or more counts.
+    The last course with `LONG` moments or more counts.
     """
+    length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
-    for row, told in enumerate(_replies(ids, labels, texts)):
-        course = _last_course(entries(told.text, told.start))
-        for start, end in limits(told.text, told.start) if course else ():
-            seconds = float(told.text[start:end])
-            after = [one.seconds >= seconds for one in course]
+    for row, one in enumerate(told):
+        course = _last_course(entries(one.text, one.start))
+        for start, end in limits(one.text, one.start) if course else ():
+            seconds = float(one.text[start:end])
+            after = [entry.seconds >= seconds for entry in course]
             first = after.index(True) if any(after) else len(course) - 1
-            seen = torch.zeros(ids.shape[1], dtype=torch.bool)
-            for one in course[max(0, first - 1) : first + 1]:
-                seen[list(told.tokens(one.start, one.end))] = True
-            if told.token(start) > told.token(course[-1].end - 1):
-                made.append((row, told.token(start) - 1, seen))
-    return _several(made, ids.shape[1])
+            seen = torch.zeros(length, dtype=torch.bool)
+            for entry in course[max(0, first - 1) : first + 1]:
+                seen[list(one.tokens(entry.start, entry.end))] = True
+            if one.token(start) > one.token(course[-1].end - 1):
+                made.append((row, one.token(start) - 1, seen))
+    return _several(made, length)
 
 
 def _last_course(found: Iterable[Entry]) -> list[Entry]:
@@ -313,12 +337,8 @@ def _last_course(found: Iterable[Entry]) -> list[Entry]:
     return long[-1] if long else []
 
 
-def _replies(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> Iterator[_Told]:
-    """Yield the text of each row of `ids` (rows, length), and where its reply begins."""
-    for tokens, label in zip(ids.tolist(), labels, strict=True):
-        words = [texts[token] for token in tokens]
-        starts = [0, *accumulate(map(len, words))]
-        yield _Told(words, starts, "".join(words), starts[int((label >= 0).int().argmax())])
+def _length(told: Sequence[Told]) -> int:
+    return len(told[0].ids) if told else 0
 
 
 def _several(made: Sequence[tuple[int, int, torch.Tensor]], length: int) -> Looks:
@@ -334,7 +354,7 @@ def _single(triples: torch.Tensor, length: int) -> Looks:
     return Looks(rows, asks, functional.one_hot(found, length).bool())
 
 
-def _pictures(told: _Told, sizes: Iterator[tuple[int, int]]) -> Iterator[_Picture]:
+def _pictures(told: Told, sizes: Iterator[tuple[int, int]]) -> Iterator[_Picture]:
     """Yield the pictures of a row, with the time that stands between each and the one before."""
     before = 0
     for start, end in media_runs([word == _PICTURE for word in told.words], True):

@@ -27,6 +27,7 @@ from onethinker_eval.training.guidance import (  # noqa: E402
     letters,
     looks,
     lookups,
+    replies,
     spans,
     times,
 )
@@ -181,7 +182,7 @@ def test_a_number_that_is_repeated_looks_at_the_same_one_before() -> None:
     ]
     ids = torch.arange(len(words))[None]
     labels = ids.masked_fill(ids < 14, -100)
-    found = copies(ids, labels, words, {9: "A", 11: "B"})
+    found = copies(replies(ids, labels, words), words, {9: "A", 11: "B"})
     # neither coordinates nor options, and the sum repeats nothing
     asked = zip(found.asks.tolist(), found.seen, strict=True)
     assert [(at, seen.nonzero()[:, 0].tolist()) for at, seen in asked] == [
@@ -198,17 +199,17 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
     words = ["When?", *course, "1.8", " s and ends at ", "9.0", " s.<"]
     ids = torch.arange(len(words))[None]
     labels = ids.masked_fill(ids < 1, -100)
-    found = times(ids, labels, words)
+    found = times(replies(ids, labels, words))
     assert found.seen.int().argmax(1).tolist() == [*[1] * 3, *[5] * 3, *[9] * 3, *[13] * 3, 17]
     assert found.asks.tolist() == [2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18]
-    found = spans(ids, labels, words)
+    found = spans(replies(ids, labels, words))
     asked = zip(found.asks.tolist(), found.seen, strict=True)
     assert [(at, seen.nonzero()[:, 0].tolist()) for at, seen in asked] == [
         (19, list(range(5, 13))),  # 1.8 is between 1.5 and 2.5
         (21, list(range(13, 19))),  # 9.0 is after them all
     ]
     words[1:17] = ["From the left: ", *["."] * 15]  # a single moment is no course
-    assert spans(ids, labels, words).rows.tolist() == []
+    assert spans(replies(ids, labels, words)).rows.tolist() == []
 
 
 def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:
@@ -237,7 +238,7 @@ def test_of_several_pictures_the_one_told_is_looked_at() -> None:
     four = ["\x00"] * 4
     texts = [*four, " and ", *four, "In the second picture ", "I look.", " at [900, 250]"]
     ids = torch.arange(len(texts))[None]
-    found = looks(ids, ids.masked_fill(ids < 9, -100), texts, iter([(2, 2)] * 2))["places"]
+    found = looks(replies(ids, ids.masked_fill(ids < 9, -100), texts), iter([(2, 2)] * 2))["places"]
     assert [seen.nonzero()[:, 0].tolist() for seen in found.seen] == [[6]]
 
 
@@ -248,7 +249,7 @@ def _looked(reply: list[str], beside: Sequence[str] = ()) -> dict[str, Looks]:
     texts = [*prompt, *reply]
     ids = torch.arange(len(texts))[None]
     labels = ids.masked_fill(ids < len(prompt), -100)
-    return looks(ids, labels, texts, iter([(2, 2)] * (3 if beside else 2)))
+    return looks(replies(ids, labels, texts), iter([(2, 2)] * (3 if beside else 2)))
 
 
 def _batch(families: list[str], count: int) -> tuple[object, dict, object]:
