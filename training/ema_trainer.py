@@ -143,9 +143,14 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
         compute_aux_loss: bool = False,
         **media: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-        """Return log-probabilities, entropies and the auxiliary loss; on CPUs by `logprobs`."""
+        """Return log-probabilities, entropies and the auxiliary loss; on CPUs by `logprobs`.
+
+        Log-probabilities of tokens above `entropy_limit` carry no gradient where the entropy is
+        computed, which is where the loss is.
+        """
+        auxiliary: torch.Tensor | None = None
         if input_ids.device.type != "cpu" or compute_aux_loss:
-            found = super()._get_per_token_logps_and_entropies(
+            logps, entropies, auxiliary = super()._get_per_token_logps_and_entropies(
                 model,
                 input_ids,
                 attention_mask,
@@ -155,19 +160,22 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
                 compute_aux_loss,
                 **media,
             )
-            return found[0], found[1], found[2]
-        with self.accelerator.autocast():
-            logps, entropies = reply_logprobs(
-                model,
-                input_ids,
-                attention_mask,
-                logits_to_keep,
-                temperature=self.temperature,
-                media=media,
-                rows=batch_size,
-                entropy=compute_entropy,
-            )
-        return logps, entropies, None
+        else:
+            with self.accelerator.autocast():
+                logps, entropies = reply_logprobs(
+                    model,
+                    input_ids,
+                    attention_mask,
+                    logits_to_keep,
+                    temperature=self.temperature,
+                    media=media,
+                    rows=batch_size,
+                    entropy=compute_entropy,
+                )
+        limit = self.parts.settings.entropy_limit
+        if limit is not None and entropies is not None:
+            logps = torch.where(entropies.detach() > limit, logps.detach(), logps)
+        return logps, entropies, auxiliary
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         if not self.model.training:

@@ -123,6 +123,11 @@ def _check(recipe: Recipe) -> None:
     for name in ("number_smoothing", "guidance"):
         if getattr(run, name):
             raise UsageError(f"run.{name} is for stage sft", hint="remove it")
+    if rollouts.entropy_limit is not None and rollouts.entropy_limit <= 0:
+        raise UsageError(
+            f"rollouts.entropy_limit is {rollouts.entropy_limit:g}: no token would be trained on",
+            hint="give nats above 0, or null to train on all tokens",
+        )
     if rollouts.vllm == "server" and recipe.data.video_share != 0:
         raise UsageError(
             "a vLLM server gets images only: TRL has no way to send it videos",

@@ -169,6 +169,8 @@ class RolloutSettings:
     """Groups whose mean accuracy is not below this are drawn anew (all right)."""
     filter_tries: int = 4
     """How often to draw anew before the batch is filled with masked rows; 0 never filters."""
+    entropy_limit: float | None = None
+    """Tokens of more entropy (nats) are sampled, but not trained on; null trains on all."""
     updates: int = 1
     """Optimiser steps made from one batch of rollouts (released code: 4)."""
     log_every: int = 1

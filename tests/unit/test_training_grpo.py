@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 import pickle
@@ -233,6 +234,33 @@ def test_where_nothing_is_learnt_all_rows_are_masked_and_the_weights_stay(
         assert torch.equal(weight, start[name]), name
 
 
+@pytest.mark.parametrize(("limit", "learns"), [("1e6", True), ("1e-6", False)])
+def test_tokens_above_the_entropy_limit_are_not_trained_on(
+    limit: str, learns: bool, tmp_path: Path
+) -> None:
+    trainer = run(made(tmp_path, rollouts__entropy_limit=limit, run__steps="1"))
+    start = tiny_parts()[0].state_dict()
+    moved = [not torch.equal(at, start[name]) for name, at in trainer.model.state_dict().items()]
+    assert any(moved) == learns
+
+
+def test_the_entropy_limit_is_applied_token_by_token(tmp_path: Path) -> None:
+    trainer = grpo.build(made(tmp_path, rollouts__entropy_limit="8.0"), RolloutRewards("paper"))
+    ids = torch.arange(20, 32)[None]
+    given = trainer.model, ids, torch.ones_like(ids), 8
+    with torch.no_grad():
+        _, entropies, _ = trainer._get_per_token_logps_and_entropies(*given, compute_entropy=True)
+    limit = float(entropies.median())
+    settings = dataclasses.replace(trainer.parts.settings, entropy_limit=limit)
+    trainer.parts = trainer.parts._replace(settings=settings)
+    logps, _, _ = trainer._get_per_token_logps_and_entropies(*given, compute_entropy=True)
+    for at in range(8):
+        trainer.model.zero_grad()
+        logps[0, at].backward(retain_graph=True)
+        taught = any(p.grad is not None and p.grad.any() for p in trainer.model.parameters())
+        assert taught == bool(entropies[0, at] <= limit)
+
+
 def test_a_failing_reward_drops_its_group_and_is_counted(spy: Spy, tmp_path: Path) -> None:
     calls: list[int] = []
 
@@ -332,6 +360,7 @@ def test_another_trl_is_refused() -> None:
         ({"optimiser__name": "muon"}, "AdamW"),
         ({"rollouts__vllm": "server"}, "images only"),
         ({"run__micro_batch": "5"}, "cannot be shared by 1 processes"),
+        ({"rollouts__entropy_limit": "0"}, "no token would be trained on"),
         ({"rollouts__updates": "3"}, r"rollouts\.updates=3"),
         ({"run__deepspeed": "zero9"}, "did you mean zero"),
     ],
