@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from onethinker_eval.answers import wrap
 from onethinker_eval.benchmarks import Task, resolve
-from onethinker_eval.demo.asking import Ask, Drawable, Setting
+from onethinker_eval.demo.asking import Ask, Drawable, Setting, some
 from onethinker_eval.demo.dice import Dice, scene_seed
 from onethinker_eval.demo.twins import TWINS, Twin, draw, groups
 from onethinker_eval.errors import UsageError, unknown_name
@@ -30,7 +30,16 @@ from onethinker_eval.records import Medium, Record
 from onethinker_eval.training.mixture import Source
 from onethinker_eval.training.recipe import SourceSettings
 
-__all__ = ["Clip", "DemoScenes", "Sample", "SampleSource", "demo_scenes", "row", "source_scenes"]
+__all__ = [
+    "Clip",
+    "DemoScenes",
+    "Sample",
+    "SampleSource",
+    "demo_scenes",
+    "row",
+    "source_scenes",
+    "words",
+]
 
 _SCENES_KEPT = 8
 _SCENES_MEASURED = 4
@@ -56,6 +65,8 @@ class Sample:
 
     Media are shown in the order of the record's; if it lists none, the clip first, then the images.
     `task` is the benchmark that is imitated, if any: it may have an instruction of its own.
+    `asked_as` is the problem type that the prompt names, if it is not the record's: MMMU asks its
+    open questions as choices.
     """
 
     record: Record
@@ -64,6 +75,7 @@ class Sample:
     thinking: str
     answer: str
     task: Task | None = None
+    asked_as: str = ""
 
 
 class SampleSource(Protocol):
@@ -127,9 +139,10 @@ class DemoScenes:
             group = draw(self._twin, source, item, None, self._setting)
             shown = [_pixels(picture, self._rule) for picture in (group.picture, *group.more)]
             if _evaluated(self._rule, self._alike).isdisjoint(map(_digest, shown)):
+                asks = some(source.fork("asked"), group.asks, max(1, self._setting.asks))
                 return tuple(
                     self._sample(item, place, ask, [shown[at] for at in ask.pictures])
-                    for place, ask in enumerate(group.asks)
+                    for place, ask in enumerate(asks)
                 )
         raise RuntimeError(f"{self._twin.label}: {_DRAWS} draws were all of the evaluation")
 
@@ -153,7 +166,7 @@ class DemoScenes:
         )
         clip = clips[0] if clips else None
         task = _imitated(self._twin.benchmarks[0])
-        return Sample(record, images, clip, ask.thinking, ask.answer, task)
+        return Sample(record, images, clip, ask.thinking, ask.answer, task, ask.problem_type)
 
 
 def demo_scenes(
@@ -286,6 +299,12 @@ def _shown(sample: Sample) -> tuple[Medium, ...]:
     return tuple(Medium(kind, str(next(numbers)) if kind == "image" else "clip") for kind in kinds)
 
 
+def words(sample: Sample, profile: Profile) -> str:
+    """Return the text of a sample's prompt, as the evaluation asks."""
+    kind = sample.asked_as or sample.record.problem_type
+    return text_of(replace(sample.record, problem_type=kind), sample.task, profile)
+
+
 def row(sample: Sample, profile: Profile) -> dict[str, Any]:
     """Return a sample as the prompt, completion and images that TRL's trainers take.
 
@@ -295,8 +314,7 @@ def row(sample: Sample, profile: Profile) -> dict[str, Any]:
 
     parts: list[dict[str, Any]] = []
     images: list[NDArray[np.uint8]] = []
-    words = text_of(sample.record, sample.task, profile)
-    for part in content(replace(sample.record, media=_shown(sample)), words):
+    for part in content(replace(sample.record, media=_shown(sample)), words(sample, profile)):
         if part["type"] == "video" and sample.clip is not None:
             slots, pairs = video_parts(sample.clip.frames, sample.clip.indices, sample.clip.fps)
             parts += slots

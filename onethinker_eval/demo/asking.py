@@ -125,6 +125,12 @@ def enough(found: int, wanted: int, attempt: int) -> bool:
     return found >= max(1, wanted - attempt // 10)
 
 
+def some(dice: Dice, asks: Sequence[Ask], count: int) -> list[Ask]:
+    """Return at most `count` of the questions, each with the same chance, in their order."""
+    kept = sorted(dice.sample(range(len(asks)), min(count, len(asks))))
+    return [asks[at] for at in kept]
+
+
 def to_json(value: Any) -> str:
     """Return compact readable JSON in one line, as answers are written."""
     return json.dumps(value, ensure_ascii=False)

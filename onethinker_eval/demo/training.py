@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from onethinker_eval.demo.asking import FAMILIES, Ask, Drawable, Group
+from onethinker_eval.demo.asking import FAMILIES, Ask, Drawable, Group, some
 from onethinker_eval.demo.dice import Dice, scene_seed
 from onethinker_eval.demo.twins import TWINS, Twin, draw
 from onethinker_eval.errors import UsageError
@@ -60,7 +60,8 @@ def training_records(
         setting = replace(twin.setting, asks=asks, objects=objects or twin.setting.objects)
         group = draw(twin, dice, dice.integer(0, 10**6), size, setting)
         media: dict[int, dict[str, Any]] = {}
-        for at, ask in enumerate(group.asks[: min(asks, n - made)]):
+        chosen_asks = some(dice.fork("asked"), group.asks, asks)
+        for at, ask in enumerate(chosen_asks[: n - made]):
             for picture in ask.pictures:
                 if picture not in media:
                     media[picture] = _medium((group.picture, *group.more)[picture], fps)

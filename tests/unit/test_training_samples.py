@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from onethinker_eval.readers import load
 from onethinker_eval.records import Medium, Record
 from onethinker_eval.training import samples
 from onethinker_eval.training.rewards import reward
-from onethinker_eval.training.samples import Clip, DemoScenes, Sample, demo_scenes, row
+from onethinker_eval.training.samples import Clip, DemoScenes, Sample, demo_scenes, row, words
 
 RULE = FrameRule(fps=2.0, max_frames=8)
 PROFILE = load_profile()
@@ -97,8 +98,7 @@ def test_rows_put_the_evaluations_question_and_one_image_part_for_each_medium(
         sample = source.samples(2)[0]
         made = row(sample, PROFILE)
         parts = made["prompt"][-1]["content"]
-        words = text_of(sample.record, sample.task, PROFILE)
-        assert words.endswith(parts[-1]["text"])
+        assert words(sample, PROFILE).endswith(parts[-1]["text"])
         assert parts[-1]["text"]
         assert sum(part["type"] == "image" for part in parts) == len(made["images"]) > 0
         assert made["completion"][0]["content"][0]["text"] == wrap(sample.thinking, sample.answer)
@@ -109,7 +109,7 @@ def test_rows_put_the_evaluations_question_and_one_image_part_for_each_medium(
 
 @pytest.mark.parametrize(
     "benchmark",
-    ["mathverse", "mathvista", "mmt_bench", "scienceqa", "videommlu_caption", "videommmu"],
+    ["mathverse", "mathvista", "mmmu", "mmt_bench", "scienceqa", "videommlu_caption", "videommmu"],
 )
 def test_a_question_reads_in_training_as_its_benchmarks_file_reads(
     benchmark: str, sources: list[DemoScenes]
@@ -117,7 +117,7 @@ def test_a_question_reads_in_training_as_its_benchmarks_file_reads(
     """Hints, choices within the question and kinds of answers, for the very scenes of the suite."""
     twins = {twin.label: twin for twin in TWINS}
     asked = {
-        text_of(source._sample(0, 0, ask, [None] * 9).record, None, PROFILE)
+        words(replace(source._sample(0, 0, ask, [None] * 9), task=None), PROFILE)
         for source in sources
         if twins[source.source.name].benchmarks[0] == benchmark
         for group in groups(twins[source.source.name], 0, "eval", None)
@@ -127,6 +127,15 @@ def test_a_question_reads_in_training_as_its_benchmarks_file_reads(
     read = {text_of(record, None, PROFILE) for record in load(task, "demo")}
     assert read
     assert read <= asked
+
+
+def test_all_versions_of_a_problem_are_learnt() -> None:
+    (source,) = demo_scenes([], RULE, size=100, benchmarks=["mathverse"])
+    made = [source.samples(item) for item in range(30)]
+    assert {len(samples) for samples in made} == {source.source.rows}
+    asked = [sample.record.question for samples in made for sample in samples]
+    only = sum(question.startswith("Solve the problem in the picture") for question in asked)
+    assert 0.1 < only / len(asked) < 0.3  # one of five
 
 
 def test_a_scene_is_a_function_of_its_number(sources: list[DemoScenes]) -> None:
