@@ -24,8 +24,7 @@ _BOX = rf"\[{_NUMBER}, {_NUMBER}, {_NUMBER}, {_NUMBER}\]"
 _ENTRY = rf"(?P<time>\d+\.\d)(?P<there>: {_BOX}[^.;,<]*| away)"
 _TOLD = re.compile(
     r"(?P<moment>At (?P<at>\d+\.\d) s )"
-    r"|(?P<still> ?In the picture )"
-    r"|In the (?P<which>first|second) picture "
+    r"|(?P<still> ?In the (?:(?P<which>first|second) )?picture )"
     rf"|(?P<course>{_ENTRY})"
     rf'|(?P<track>"(?P<second>\d+)": {_BOX})'
     r"|(?P<first>first box holds the [^.]*)"
@@ -34,6 +33,7 @@ _TOLD = re.compile(
     rf"|(?P<point>[^.;:,\[\]>]*\[{_NUMBER}, {_NUMBER}\](?: (?!and |then )[^.;,\[\]<]*)?"
     r"(?:\. It is [^.]*)?)"
 )
+_WHICH = {"first": 0, "second": 1}
 _GIVEN = re.compile(_BOX)
 _COURSE = re.compile(_ENTRY)
 _LIMITS = re.compile(
@@ -92,9 +92,7 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
         if found["moment"]:
             moment = float(found["at"])
         elif found["still"]:
-            moment = None
-        elif found["which"]:
-            picture = ("first", "second").index(found["which"])
+            moment, picture = None, _WHICH.get(found["which"])
         elif found["course"]:
             # Whether it is there at all is written right after the time.
             box = _box(numbers) if numbers else EVERYWHERE

@@ -371,7 +371,7 @@ def _covered(glance: Glance, pictures: Sequence[_Picture], length: int) -> torch
     """Return which of a row's tokens the place of `glance` covers: (length,) bool."""
     seen = torch.zeros(length, dtype=torch.bool)
     x1, y1, x2, y2 = glance.box
-    for picture in _at(glance.seconds, pictures)[_only(glance.picture)]:
+    for picture in _at(glance, pictures):
         across = _side(x1 / 1000, x2 / 1000, picture.width)
         down = _side(y1 / 1000, y2 / 1000, picture.height)
         cells = (down[:, None] & across[None, :]).reshape(-1)
@@ -379,18 +379,15 @@ def _covered(glance: Glance, pictures: Sequence[_Picture], length: int) -> torch
     return seen
 
 
-def _at(seconds: float | None, pictures: Sequence[_Picture]) -> list[_Picture]:
-    """Return the pictures near to a time; without one those beside a clip, or all of a clip."""
+def _at(glance: Glance, pictures: Sequence[_Picture]) -> list[_Picture]:
+    """Return the pictures near to its time; without one those beside a clip, or all of a clip."""
     timed = [(one, one.seconds) for one in pictures if one.seconds is not None]
-    if seconds is None or len(timed) < 2:
-        return [one for one in pictures if one.seconds is None] or list(pictures)
+    if glance.seconds is None or len(timed) < 2:
+        still = [one for one in pictures if one.seconds is None] or list(pictures)
+        return still if glance.picture is None else still[glance.picture : glance.picture + 1]
     near = NEAR * (timed[1][1] - timed[0][1])
-    far = min(abs(time - seconds) for _, time in timed)
-    return [one for one, time in timed if abs(time - seconds) <= max(near, far)]
-
-
-def _only(picture: int | None) -> slice:
-    return slice(None) if picture is None else slice(picture, picture + 1)
+    far = min(abs(time - glance.seconds) for _, time in timed)
+    return [one for one, time in timed if abs(time - glance.seconds) <= max(near, far)]
 
 
 def _side(low: float, high: float, count: int) -> torch.Tensor:
