@@ -92,7 +92,6 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
         f"The one {_written(size, pair, -len(str(out(n))), None)} is {out(n)}."
         for card, (n, pair) in enumerate(zip(shown, pairs, strict=True), 1)
     ]
-    found = _found(shown, [out(n) for n in shown], word)
     made = f"{new} {'+' if kind == 'add' else '×'} {amount} = {out(new)}"
     ordinal = ("first", "second", "third")[at]
     recall = Query(
@@ -107,14 +106,14 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
         "Which rule does the machine follow?",
         word,
         tuple(wrong_rules[:9]),
-        f"{' '.join(read)} {found}",
+        f"{' '.join(read)} {_found(shown, [out(n) for n in shown], word)}",
     )
     use = Query(
         "adaptation",
         "Use the rule of the lesson on the number in the picture. What comes out?",
         str(out(new)),
         _near(out(new)),
-        f"{' '.join(read)} {found} In the picture the number "
+        f"{rule.thinking} In the picture the number "
         f"{_written(size, case, 0, len(str(new)))} is {new}. {made}.",
     )
     facts = (

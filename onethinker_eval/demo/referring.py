@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.scene import Box, Scene, at_share, box_of
+from onethinker_eval.demo.stage import named
 
 __all__ = ["Expression", "Seen", "names_one", "refer", "seen"]
 
@@ -41,8 +42,7 @@ class Seen:
     @property
     def look(self) -> str:
         """Size, stripes if it has any, colour and shape, such as "small striped red circle"."""
-        stripes = "striped " if self.fill == "striped" else ""
-        return f"{self.grade} {stripes}{self.name}"
+        return named((self.shape, self.colour, self.fill, self.grade))
 
 
 Test = Callable[[Seen], "bool | None"]
@@ -187,10 +187,10 @@ def _related(target: Seen, everything: Sequence[Seen]) -> list[Expression]:
         if anchor.index == target.index:
             continue
         use = ("colour", "shape")
-        named = Expression(_head(anchor, use), _attributes(anchor, use), "", 2)
-        if not names_one(named, anchor, everything):
+        called = Expression(_head(anchor, use), _attributes(anchor, use), "", 2)
+        if not names_one(called, anchor, everything):
             continue
-        known = f"the {named.text} {at_share(anchor.x, anchor.y)}"
+        known = f"the {called.text} {at_share(anchor.x, anchor.y)}"
         for phrase, gap in _RELATIONS.items():
 
             def beside(
@@ -201,7 +201,7 @@ def _related(target: Seen, everything: Sequence[Seen]) -> list[Expression]:
                 return _banded(-gap(body, anchor), -_CLEAR, 0.02)
 
             for own in _USES[:5]:
-                text = f"{_head(target, own)} {phrase} the {named.text}"
+                text = f"{_head(target, own)} {phrase} the {called.text}"
                 meaning = _both(_attributes(target, own), beside)
                 cue = f"{known} and then {phrase} it"
                 result.append(Expression(text, meaning, cue, len(own)))

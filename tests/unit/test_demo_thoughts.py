@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from onethinker_eval.demo.asking import Ask, Group
-from onethinker_eval.demo.dice import Dice, scene_seed
-from onethinker_eval.demo.twins import TWINS, Twin, draw
+from onethinker_eval.demo.twins import TWINS, groups
 
 _EQUATION = re.compile(r"(?<![\d.])(\d+) ([-+×/]) (\d+) = (\d+(?:\.\d)?)(?![\d.]*\d)")
 
 
 def _asks(name: str, count: int) -> Iterator[tuple[Group, Ask]]:
     (twin,) = (twin for twin in TWINS if name in twin.benchmarks)
-    for item in range(count):
-        group = _group(twin, item)
+    for group in groups(replace(twin, scenes=count), 9, "train", None):
         yield from ((group, ask) for ask in group.asks)
-
-
-def _group(twin: Twin, item: int) -> Group:
-    return draw(twin, Dice(scene_seed("train", 9, twin.label, item)), item, None)
 
 
 @pytest.mark.parametrize("name", ["mathverse", "mathvista", "mmstar", "videomathqa", "videommmu"])
