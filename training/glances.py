@@ -11,7 +11,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Entry", "Glance", "coordinates", "copied", "entries", "glances", "limits"]
+from onethinker_eval.demo.shapes import COLOURS, SHAPES
+
+__all__ = ["Entry", "Glance", "coordinates", "copied", "entries", "glances", "limits", "renamed"]
 
 Box = tuple[float, float, float, float]
 
@@ -47,6 +49,7 @@ _COPIED = re.compile(
     r"|(?<=look for )\d+(?=\n)|(?<=<answer>)\d+(?=<)"
     r'|"time": \[([\d.]+), ([\d.]+)\]'
 )
+_NAME = re.compile(rf"(?P<seen>\] )?\b(?P<name>(?:{'|'.join(COLOURS)}) (?:{'|'.join(SHAPES)}))\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,23 @@ def copied(text: str, reply: int) -> Iterator[tuple[int, int]]:
             yield found.span(2)
         else:
             yield found.span()
+
+
+def renamed(text: str, reply: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield the names in the reply that repeat one said in it, each with the last one before.
+
+    Both are (start, end). One that follows a place is said of what is seen there, and repeats none.
+
+    >>> text = "at [9, 9] red star, at [9, 9] red star. So the red star"
+    >>> list(renamed(text, 0))
+    [((47, 55), (30, 38))]
+    """
+    said: dict[str, tuple[int, int]] = {}
+    for found in _NAME.finditer(text, reply):
+        before = said.get(found["name"])
+        if before and not found["seen"]:
+            yield found.span("name"), before
+        said[found["name"]] = found.span("name")
 
 
 def entries(text: str, reply: int) -> Iterator[Entry]:

@@ -28,6 +28,7 @@ from onethinker_eval.training.glances import (
     entries,
     glances,
     limits,
+    renamed,
 )
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
 from onethinker_eval.training.tiny_tokenizer import option_marks
@@ -140,7 +141,7 @@ class Guidance:
         found = looks(told, sizes)
         others: dict[str, Callable[[], Looks]] = {
             "letters": lambda: letters(ids, self._texts, self._marks),
-            "options": lambda: _single(lookups(ids, self._marks), ids.shape[1]),
+            "options": lambda: lookups(ids, self._marks),
             "copies": lambda: copies(told, self._texts, self._marks),
             "times": lambda: times(told),
             "spans": lambda: spans(told),
@@ -252,7 +253,7 @@ def _options(
 
 
 def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
-    """Return for each number of a reply that repeats others the tokens of these before it.
+    """Return for each number or name of a reply that repeats one the tokens of that before it.
 
     `texts` and `marks` are those of `letters`. Coordinates and numbers of options are no source.
     """
@@ -268,16 +269,21 @@ def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str])
                 seen[at] = at not in taken and one.words[at].strip(" ,") == one.text[start:end]
             if place not in taken and seen.any():
                 made.append((row, place - 1, seen))
+        for (start, _), before in renamed(one.text, one.start):
+            seen = torch.zeros(length, dtype=torch.bool)
+            seen[list(one.tokens(*before))] = True
+            made.append((row, one.token(start) - 1, seen))
     return _several(made, length)
 
 
-def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> torch.Tensor:
-    """Return (row, asked, found) for each row of `ids` (rows, length) that looks an option up.
+def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> Looks:
+    """Return the look of each row of `ids` (rows, length) that looks an option up.
 
-    `asked` is the token before the row's last option letter, `found` the last one of the same text
-    in the list of options. `marks` are the letters by token; rows without options have no entry.
+    The token before the row's last option letter asks; the option of that letter in the list is
+    seen, from its first token to the one that was said last: what tells it from the other options
+    may be any word of it. `marks` are the letters by token; rows without options have no look.
     """
-    made = []
+    made: list[tuple[int, int, torch.Tensor]] = []
     for row, tokens in enumerate(ids.tolist()):
         *listed, said = [at for at, token in enumerate(tokens) if token in marks] or [0]
         for at in listed:
@@ -285,9 +291,11 @@ def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> torch.Tensor:
                 pairs = zip(tokens[at + 1 : said], tokens[said + 1 :], strict=False)
                 same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
                 if same and tokens[at + same] == tokens[said - 1]:
-                    made.append((row, said - 1, at + same))
+                    seen = torch.zeros(len(tokens), dtype=torch.bool)
+                    seen[at + 1 : at + same + 1] = True
+                    made.append((row, said - 1, seen))
                 break
-    return _triples(made)
+    return _several(made, ids.shape[1])
 
 
 def _triples(made: Sequence[tuple[int, int, int]]) -> torch.Tensor:
@@ -308,33 +316,35 @@ def times(told: Sequence[Told]) -> Looks:
 def spans(told: Sequence[Told]) -> Looks:
     """Return for each limit of an event in a reply the tokens of its course around that time.
 
-    The last course with `LONG` moments or more counts.
+    The last course with `LONG` moments or more counts, with what is told of moments in between.
     """
     length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
     for row, one in enumerate(told):
         course = _last_course(entries(one.text, one.start))
-        for start, end in limits(one.text, one.start) if course else ():
-            seconds = float(one.text[start:end])
+        end = max((entry.end for entry in course), default=0)
+        for start, stop in limits(one.text, one.start) if course else ():
+            seconds = float(one.text[start:stop])
             after = [entry.seconds >= seconds for entry in course]
             first = after.index(True) if any(after) else len(course) - 1
             seen = torch.zeros(length, dtype=torch.bool)
             for entry in course[max(0, first - 1) : first + 1]:
                 seen[list(one.tokens(entry.start, entry.end))] = True
-            if one.token(start) > one.token(course[-1].end - 1):
+            if one.token(start) > one.token(end - 1):
                 made.append((row, one.token(start) - 1, seen))
     return _several(made, length)
 
 
 def _last_course(found: Iterable[Entry]) -> list[Entry]:
-    """Return the moments of the last long course, none if there is no such."""
+    """Return the moments of the last long course and what follows it in order, or none."""
     courses: list[list[Entry]] = [[]]
     for one in found:
         if courses[-1] and one.seconds <= courses[-1][-1].seconds:
             courses.append([])
         courses[-1].append(one)
-    long = [course for course in courses if len(course) >= LONG]
-    return long[-1] if long else []
+    long = [at for at, course in enumerate(courses) if len(course) >= LONG]
+    told = [one for course in courses[long[-1] :] for one in course] if long else []
+    return sorted(told, key=lambda one: one.seconds)
 
 
 def _length(told: Sequence[Told]) -> int:

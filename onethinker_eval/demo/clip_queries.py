@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline
 from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
-from onethinker_eval.demo.steps import at_pixel, course, courses
+from onethinker_eval.demo.steps import at_pixel, course, courses, order
 from onethinker_eval.demo.temporal import doing
 
 __all__ = ["CLIP_QUERIES", "clip_queries", "told"]
 
 Maker = Callable[[Dice, Timeline], "Query | None"]
 _GAP_S = 1.0
+_ROUGH, _CLOSE = 3, 4
+"""Boxes of a body's course: to tell what it did, and when."""
 _DIRECTIONS = {"right": "to the right", "left": "to the left", "up": "up", "down": "down"}
 _FATES = (
     *(f"it {doing(kind)}" for kind in (*MOVES, "grow", "shrink")),
@@ -105,42 +107,39 @@ def _who(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape {doing(event.kind)}?",
         right,
         _other_names(dice, line, right),
-        f"{courses(line.scene, 2)} Only the {right} {doing(event.kind)}.",
+        f"{courses(line.scene, _ROUGH)} Only the {right} {doing(event.kind)}.",
     )
 
 
 def _which_first(dice: Dice, line: Timeline) -> Query | None:
-    moves = [event for event in line.events if event.kind in MOVES]
-    bodies = {event.body for event in moves}
-    if len(bodies) < 2:
+    starts = {event.body: event.span_s[0] for event in reversed(line.events) if event.kind in MOVES}
+    if len(starts) < 2:
         return None
     first = dice.chance(0.5)
-    ordered = sorted(moves, key=lambda e: e.span_s[0], reverse=not first)
-    if abs(ordered[0].span_s[0] - ordered[1].span_s[0]) < _GAP_S:
+    ordered = sorted(starts, key=lambda body: starts[body], reverse=not first)
+    if abs(starts[ordered[0]] - starts[ordered[1]]) < _GAP_S:
         return None
-    if ordered[0].body == ordered[1].body and not first:
-        return None
-    right = _name(line, ordered[0])
+    right = line.scene.bodies[ordered[0]].name
     word = "first" if first else "last"
-    others = tuple(line.scene.bodies[at].name for at in sorted(bodies - {ordered[0].body}))
+    others = tuple(line.scene.bodies[at].name for at in sorted(set(ordered[1:])))
     extra = [n for n in _other_names(dice, line, right) if n not in others]
     return Query(
         "order",
         f"Which shape is the {word} to start moving?",
         right,
         (*others, *extra)[:6],
-        f"{_starts(line, moves)} The {word} is the {right}.",
+        f"{courses(line.scene, _CLOSE)} {_starts(line, starts)} The {word} is the {right}.",
     )
 
 
-def _starts(line: Timeline, moves: Sequence[Event]) -> str:
-    """Return where each moving body is and when it first sets off, from left to right."""
-    first = {event.body: event.span_s[0] for event in reversed(moves)}
-    told = []
-    for at, start in sorted(first.items(), key=lambda one: line.scene.bodies[one[0]].keys[0].x):
-        body = line.scene.bodies[at]
-        told.append(f"{_place(line, body, start)} the {body.name} sets off at {start:.1f} s")
-    return f"From the left: {'; '.join(told)}."
+def _starts(line: Timeline, starts: Mapping[int, float]) -> str:
+    """Return when each of the bodies first sets off (`starts`, in seconds)."""
+    told = [
+        f"the {line.scene.bodies[at].name} sets off at {starts[at]:.1f} s"
+        for at in order(line.scene)
+        if at in starts
+    ]
+    return f"I see that {'; '.join(told)}."
 
 
 def _place(line: Timeline, body: Body, time_s: float) -> str:
@@ -149,20 +148,22 @@ def _place(line: Timeline, body: Body, time_s: float) -> str:
 
 
 def _count(dice: Dice, line: Timeline) -> Query | None:
-    bodies = list(range(len(line.scene.bodies)))
+    bodies = order(line.scene)
     noun = "different shapes appear in the clip"
     if dice.chance(0.5):
-        bodies = sorted({event.body for event in line.events if event.kind in MOVES})
+        moved = {event.body for event in line.events if event.kind in MOVES}
+        bodies = [at for at in bodies if at in moved]
         noun = "shapes move from their place"
     found = [line.scene.bodies[at].name for at in bodies]
     count = len(found)
     near = tuple(str(v) for v in sorted(range(7), key=lambda v: abs(v - count)) if v != count)
+    counted = f"I count: {' and '.join(found) or 'none'}. That makes {count}."
     return Query(
         "counting",
         f"How many {noun}?",
         str(count),
         near[:5],
-        f"{courses(line.scene, 2)} I count: {' and '.join(found) or 'none'}. That makes {count}.",
+        f"{courses(line.scene, _ROUGH)} {counted}",
     )
 
 
@@ -177,7 +178,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, 2)} So {right}.",
+        f"{courses(line.scene, _ROUGH)} So {right}.",
     )
 
 
@@ -208,7 +209,7 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
         f"What is the next thing to happen after this: {ended}?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, 2)} That ends at {before.span_s[1]:.1f} s. Then {right}.",
+        f"{courses(line.scene, _CLOSE)} That ends at {before.span_s[1]:.1f} s. Then {right}.",
     )
 
 

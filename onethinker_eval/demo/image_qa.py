@@ -168,7 +168,7 @@ def mmmu_two(dice: Dice, setting: Setting) -> Group:
         "Which picture holds more shapes, <image 1> or <image 2>?",
         right,
         tuple(option for option in options if option != right),
-        " ".join(told),
+        f"{' '.join(told)} They are {sizes[0]} and {sizes[1]}.",
     )
     ask = replace(as_choice(dice, query), pictures=(0, 1))
     return Group(scenes[0], (ask,), (scenes[1],))

@@ -51,14 +51,17 @@ def plural_of(word: str) -> str:
     return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
-def _counted(category: str, question: str, fitting: Sequence[Seen], noun: str) -> Query | None:
+def _counted(
+    question: str, bodies: Sequence[Seen], fitting: Sequence[Seen], noun: str
+) -> Query | None:
     if not fitting:
         return None
     count = str(len(fitting))
     near = sorted((c for c in _COUNTS if c != count), key=lambda c: abs(int(c) - len(fitting)))
     is_or_are = "is" if len(fitting) == 1 else "are"
-    thought = f"{from_the_left(fitting)} There {is_or_are} {count} {noun}."
-    return Query(category, question, count, tuple(near[:4]), thought)
+    listed = from_the_left(bodies, fitting if len(fitting) < len(bodies) else ())
+    thought = f"{listed} There {is_or_are} {count} {noun}."
+    return Query("counting", question, count, tuple(near[:4]), thought)
 
 
 def _count_shape(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
@@ -66,7 +69,7 @@ def _count_shape(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     fitting = [body for body in bodies if body.shape == shape]
     text = dice.pick(("How many {0} are there?", "Count the {0} in the picture."))
     noun = plural(shape, len(fitting)).split(" ", 1)[1]
-    return _counted("counting", text.format(plural_of(shape)), fitting, noun)
+    return _counted(text.format(plural_of(shape)), bodies, fitting, noun)
 
 
 def _count_colour(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
@@ -74,19 +77,19 @@ def _count_colour(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     fitting = [body for body in bodies if body.colour == colour]
     text = dice.pick(("How many shapes are {0}?", "How many {0} shapes can you see?"))
     noun = f"{colour} shape" + ("s" if len(fitting) > 1 else "")
-    return _counted("counting", text.format(colour), fitting, noun)
+    return _counted(text.format(colour), bodies, fitting, noun)
 
 
 def _count_all(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     text = dice.pick(("How many shapes are in the picture?", "What is the number of shapes?"))
-    return _counted("counting", text, bodies, "shape" if len(bodies) == 1 else "shapes")
+    return _counted(text, bodies, bodies, "shape" if len(bodies) == 1 else "shapes")
 
 
 def _count_grade(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     grade = dice.pick(("small", "large"))
     fitting = [body for body in bodies if body.grade == grade]
     noun = f"{grade} shape" + ("s" if len(fitting) > 1 else "")
-    return _counted("counting", f"How many {grade} shapes are there?", fitting, noun)
+    return _counted(f"How many {grade} shapes are there?", bodies, fitting, noun)
 
 
 def _alone(dice: Dice, bodies: Sequence[Seen], name: str) -> Seen | None:

@@ -7,13 +7,17 @@ into words, one look at a time, so that the conclusion can be read from them. Pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import pairwise
 
 from onethinker_eval.demo.referring import Seen
 from onethinker_eval.demo.scene import Body, Scene, at_share, to_1000
+from onethinker_eval.media.frames import FrameRule, sample_indices
 
-__all__ = ["at_pixel", "course", "courses", "from_the_left"]
+__all__ = ["FRAMES", "at_pixel", "closer", "course", "courses", "from_the_left", "order"]
 
+FRAMES = FrameRule(fps=2.0, max_frames=32)
+"""The frames of a clip that a thought tells of; the embedded model is shown these."""
 _MOMENTS = 8
 _LEAST = 12.0
 """Change of a place or a size that counts, in 1000ths of the frame: two pixels of a demo clip."""
@@ -25,31 +29,51 @@ def at_pixel(x: float, y: float, size: tuple[int, int]) -> str:
     return at_share(x / size[0], y / size[1])
 
 
-def from_the_left(bodies: Iterable[Seen]) -> str:
-    """Return each body with its number and place, from left to right."""
-    ordered = sorted(bodies, key=lambda body: (body.x, body.y))
-    told = [
-        f"{number} {at_share(body.x, body.y)} {body.name}" for number, body in enumerate(ordered, 1)
-    ]
+def from_the_left(bodies: Iterable[Seen], counted: Collection[Seen] = ()) -> str:
+    """Return each body with its number and place, from left to right; `counted` ones are counted.
+
+    Who looks for some bodies only passes over others; who tells all of them does not.
+    """
+    told: list[str] = []
+    found = 0
+    for number, body in enumerate(sorted(bodies, key=lambda body: (body.x, body.y)), 1):
+        text = f"{number} {at_share(body.x, body.y)} {body.name}"
+        if body in counted:
+            found += 1
+            text = f"{text}: {found}"
+        told.append(text)
     return f"From the left: {', '.join(told)}."
 
 
-def _moments(scene: Scene) -> list[float]:
-    """Return eight times in seconds, evenly spread: the middles of pairs of sixteen frames."""
-    last = scene.time_of(scene.frame_count - 1)
-    return [(4 * at + 1) / 2 / (2 * _MOMENTS - 1) * last for at in range(_MOMENTS)]
+def _pairs(scene: Scene) -> list[float]:
+    """Return the times in seconds of all moments: the middles of pairs of the frames shown."""
+    shown = sample_indices(scene.frame_count, scene.fps, FRAMES)
+    pairs = zip(shown[::2], shown[1::2], strict=True)
+    return [scene.time_of(a + b) / 2 for a, b in pairs]
 
 
-def course(scene: Scene, body: Body, at: Sequence[int] = range(_MOMENTS), told: str = "") -> str:
-    """Return the box of a body at moments `at` (of eight), and what it did since the one before.
+def _moments(scene: Scene) -> list[int]:
+    """Return which of all moments, spread evenly, a course is told at: at most eight."""
+    last = len(_pairs(scene)) - 1
+    return sorted({round(at * last / (_MOMENTS - 1)) for at in range(_MOMENTS)})
 
-    "away" stands for a box where the body is not in the frame; `told` follows the first box. What
-    it did is said after its boxes: who reads the boxes can tell, and nobody before.
+
+def course(scene: Scene, body: Body, at: Sequence[int] | None = None, told: str = "") -> str:
+    """Return the box of a body at moments `at` (of all), and what it did since the one before.
+
+    Without `at` they are the moments of a course. "away" stands for a box where the body is not in
+    the frame; `told` follows the first box. What it did is said after its boxes: who reads the
+    boxes can tell, and nobody before.
     """
+    return ", ".join(_told(scene, body, _moments(scene) if at is None else at, told))
+
+
+def _told(scene: Scene, body: Body, at: Sequence[int], told: str = "") -> list[str]:
+    """Return for each moment of `at` what `course` says of it."""
     parts: list[str] = []
-    moments = _moments(scene)
+    pairs = _pairs(scene)
     before: Sequence[float] | None = None
-    for time_s in (moments[one] for one in at):
+    for time_s in (pairs[one] for one in at):
         box = _inside(scene, body, time_s)
         now = body.pose(time_s) if box is not None else None
         text = f"{time_s:.1f}: {box}" if box is not None else f"{time_s:.1f} away"
@@ -59,7 +83,25 @@ def course(scene: Scene, body: Body, at: Sequence[int] = range(_MOMENTS), told: 
             text = f"{text} {_did(scene, before, now)}"
         parts.append(text)
         before = now
-    return ", ".join(parts)
+    return parts
+
+
+def closer(scene: Scene, body: Body, limits: Iterable[float]) -> str:
+    """Return a sentence on the moments between those of a course that are around `limits` (s).
+
+    It begins with a space; it is empty where there are no such moments.
+
+    The first moment of the course at or after a limit, and the one before it, are around it. What
+    the body did is what it did since the moment before, of all.
+    """
+    pairs = _pairs(scene)
+    found: dict[int, str] = {}
+    for limit in limits:
+        for low, high in pairwise(_moments(scene)):
+            if pairs[low] < limit <= pairs[high]:
+                parts = _told(scene, body, range(low, high))
+                found.update(zip(range(low + 1, high), parts[1:], strict=True))
+    return f" Then {', '.join(found[at] for at in sorted(found))}." if found else ""
 
 
 def _inside(scene: Scene, body: Body, time_s: float) -> list[int] | None:
@@ -80,15 +122,32 @@ def _did(scene: Scene, before: Sequence[float], now: Sequence[float]) -> str:
 
 
 def courses(scene: Scene, count: int) -> str:
-    """Return the looks of each body and `count` boxes of its course, from left to right.
+    """Return the looks of each body and up to `count` boxes of its course, in their `order`.
 
-    They are spread evenly over the moments at which it is there, or over all if it never is.
+    Boxes are spread evenly over the moments at which a body is there, or over all if it never is.
+    Its looks are said again at the end, beside what it did.
     """
     told = []
-    for body in sorted(scene.bodies, key=lambda one: one.keys[0].x):
-        shown = [at for at, time_s in enumerate(_moments(scene)) if body.shown_at(time_s)]
-        shown = shown or list(range(_MOMENTS))
+    for index in order(scene):
+        body = scene.bodies[index]
+        shown = _there(scene, body)
         chosen = {shown[round(one * (len(shown) - 1) / (count - 1))] for one in range(count)}
-        listed = course(scene, body, sorted(chosen), body.name)
-        told.append(listed if body.name in listed else f"{body.name} {listed}")
+        told.append(f"{course(scene, body, sorted(chosen), body.name)} {body.name}")
     return f"From the left: {'; '.join(told)}."
+
+
+def order(scene: Scene) -> list[int]:
+    """Return which bodies are told of first: those that are there first, from left to right."""
+
+    def key(index: int) -> tuple[int, float]:
+        body = scene.bodies[index]
+        first = _there(scene, body)[0]
+        return first, body.pose(_pairs(scene)[first])[0]
+
+    return sorted(range(len(scene.bodies)), key=key)
+
+
+def _there(scene: Scene, body: Body) -> list[int]:
+    """Return the moments of a course at which a body is in the frame, all if it never is."""
+    pairs, moments = _pairs(scene), _moments(scene)
+    return [at for at in moments if _inside(scene, body, pairs[at])] or moments

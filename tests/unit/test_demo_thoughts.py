@@ -11,7 +11,10 @@ import numpy as np
 import pytest
 
 from onethinker_eval.demo.asking import Ask, Group
+from onethinker_eval.demo.scene import Scene
+from onethinker_eval.demo.steps import FRAMES
 from onethinker_eval.demo.twins import TWINS, groups
+from onethinker_eval.media.frames import sample_indices
 
 _EQUATION = re.compile(r"(?<![\d.])(\d+) ([-+×/]) (\d+) = (\d+(?:\.\d)?)(?![\d.]*\d)")
 
@@ -76,3 +79,69 @@ def test_arrows_point_as_the_thought_says_and_lead_to_the_answer() -> None:
         assert (abs(end - neighbour).max() < 5) == (leaves == after), ask.thinking
         ways.add((leaves, after))
     assert len(ways) == 4
+
+
+_MOMENT = re.compile(r"(\d+\.\d)(?:: \[(\d+), (\d+), (\d+), (\d+)\]| away)")
+
+
+def _pairs_shown(scene: Scene) -> list[float]:
+    shown = [frame / scene.fps for frame in sample_indices(scene.frame_count, scene.fps, FRAMES)]
+    return [(a + b) / 2 for a, b in zip(shown[::2], shown[1::2], strict=True)]
+
+
+@pytest.mark.parametrize("name", ["charades", "activitynet", "anet_rtl", "stvg", "mevis", "mmvu"])
+def test_a_course_tells_of_pairs_of_frames_that_are_shown(name: str) -> None:
+    found = 0
+    for group, ask in _asks(name, 12):
+        assert isinstance(group.picture, Scene)
+        times = [one[1] for one in _MOMENT.finditer(ask.thinking)]
+        assert set(times) <= {f"{one:.1f}" for one in _pairs_shown(group.picture)}
+        found += len(times)
+    assert found > 50
+
+
+@pytest.mark.parametrize("name", ["charades", "activitynet", "stvg"])
+def test_all_pairs_of_frames_around_the_limits_of_an_event_are_told(name: str) -> None:
+    closer = 0
+    for group, ask in _asks(name, 12):
+        assert isinstance(group.picture, Scene)
+        shown = _pairs_shown(group.picture)
+        told = {one[1] for one in _MOMENT.finditer(ask.thinking)}
+        closer += " Then " in ask.thinking
+        limits = re.search(r"(?:begins at|second) ([\d.]+).*?(?:at|second) ([\d.]+)", ask.thinking)
+        assert limits
+        for limit in map(float, limits.groups()):
+            around = [one for one in shown if one < limit][-1:]
+            around += [one for one in shown if one >= limit][:1]
+            assert {f"{one:.1f}" for one in around} <= told, (limit, ask.thinking)
+    assert closer > 5
+
+
+def test_the_shapes_that_are_asked_for_are_counted_among_all() -> None:
+    found = 0
+    for _, ask in (one for name in ("mmstar", "mmbench", "mmt_bench") for one in _asks(name, 40)):
+        noun = re.search(r"There (?:is|are) (\d) (\w+) shapes?\.", ask.thinking)
+        if not noun or noun[2] in ("small", "large"):
+            continue
+        found += 1
+        listed = re.findall(r"\] (\w+ \w+)(?:: (\d))?", ask.thinking)
+        counted = [name for name, number in listed if number]
+        assert [number for _, number in listed if number] == [
+            str(at) for at in range(1, len(counted) + 1)
+        ]
+        if counted:
+            assert len(counted) == int(noun[1])
+            assert counted == [name for name, _ in listed if noun[2] in name.split()]
+    assert found > 3
+
+
+def test_who_starts_last_is_who_first_sets_off_last() -> None:
+    words = set()
+    for _, ask in (one for name in ("mmvu", "videoholmes") for one in _asks(name, 40)):
+        word = re.search(r"The (first|last) is the (\w+ \w+)\.", ask.thinking)
+        if word:
+            starts = re.findall(r"the (\w+ \w+) sets off at ([\d.]+) s", ask.thinking)
+            ordered = sorted(starts, key=lambda one: float(one[1]))
+            assert word[2] == ordered[0 if word[1] == "first" else -1][0], ask.thinking
+            words.add(word[1])
+    assert words == {"first", "last"}

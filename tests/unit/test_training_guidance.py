@@ -43,16 +43,18 @@ KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans")
     ("tokens", "expected"),
     [
         # A x y, B x z | I look for x z B x z .
-        ([A, 7, 8, B, 7, 9, 50, 60, 7, 9, B, 7, 9, 40], [[0, 9, 5]]),
+        ([A, 7, 8, B, 7, 9, 50, 60, 7, 9, B, 7, 9, 40], [(0, 9, [4, 5])]),
         # the list has letters of another form
-        ([A, 7, OTHER_B, 9, 50, 9, B, 9, 40], [[0, 5, 3]]),
+        ([A, 7, OTHER_B, 9, 50, 9, B, 9, 40], [(0, 5, [3])]),
         ([50, 60, 7], []),  # no options at all
         ([A, 7, B, 9, 50, 60], []),  # options, but none is looked up: B is the last letter
         ([A, 7, B, 9, 50, 8, B, 9, 40], []),  # what was looked for is not what the option says
     ],
 )
-def test_a_lookup_is_the_text_looked_for_and_its_place_in_the_list(tokens, expected) -> None:
-    assert lookups(torch.tensor([tokens]), MARKS).tolist() == expected
+def test_a_lookup_sees_all_words_of_the_option_looked_for(tokens, expected) -> None:
+    found = lookups(torch.tensor([tokens]), MARKS)
+    seen = [one.nonzero().flatten().tolist() for one in found.seen]
+    assert list(zip(found.rows.tolist(), found.asks.tolist(), seen, strict=True)) == expected
 
 
 def test_tokens_of_an_option_look_at_its_letter() -> None:
@@ -210,6 +212,24 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
     ]
     words[1:17] = ["From the left: ", *["."] * 15]  # a single moment is no course
     assert spans(replies(ids, labels, words)).rows.tolist() == []
+
+
+def test_a_limit_looks_at_the_moments_told_in_between_too() -> None:
+    course = [piece for at in range(5) for piece in (f"{at}.5", " away")]
+    words = ["When?", *course, ". Then ", "1.9", " away", ". It begins at ", "1.8", " s.<"]
+    ids = torch.arange(len(words))[None]
+    found = spans(replies(ids, ids.masked_fill(ids < 1, -100), words))
+    assert found.asks.tolist() == [14]
+    assert found.seen[0].nonzero()[:, 0].tolist() == [3, 4, 12, 13]  # 1.5 and 1.9
+
+
+def test_a_name_that_is_repeated_looks_at_where_it_was_said_last() -> None:
+    words = ["red star?", " at [9, 9]", " red", " star", ", ", " at [9, 9]", " red", " star"]
+    words += [". So the", " red", " star", " or a", " blue", " star", "."]
+    ids = torch.arange(len(words))[None]
+    found = copies(replies(ids, ids.masked_fill(ids < 1, -100), words), words, {})
+    assert found.asks.tolist() == [8]  # what is seen at a place is no repetition
+    assert found.seen[0].nonzero()[:, 0].tolist() == [6, 7]
 
 
 def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:

@@ -226,12 +226,13 @@ class OneThinkerTiny(OneThinker):
 
     def __init__(self, pretrained: str = "", **arguments: Any) -> None:
         """Load the embedded model (or another small one from `pretrained`)."""
+        from onethinker_eval.demo.steps import FRAMES
         from onethinker_eval.demo.tiny_model import tiny_folder
 
         small = 160 * 128
         defaults = {
             "video_markers": "nested",
-            "max_frames": 16,
+            "max_frames": FRAMES.max_frames,
             "frame_pixels": small,
             "image_pixels": small,
             "min_frame_pixels": 32 * 32,
