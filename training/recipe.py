@@ -221,6 +221,8 @@ class RunSettings:
     """Processes that decode and prepare samples."""
     number_smoothing: float = 0.0
     """Spread of the target over neighbouring number tokens (tiny models only); 0 is off."""
+    exact_weight: float = 1.0
+    """Weight in the loss of targets that `number_smoothing` does not spread."""
     guidance: float = 0.0
     """Weight of the loss of heads that are told where to look (SFT of the tiny model only, see
     `guidance`); 0 is off."""

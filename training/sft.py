@@ -212,7 +212,10 @@ def train(recipe: Recipe, *, resume: bool = True) -> Path:
 
         numbers = number_rows(processor.tokenizer)
         trainer.smoothed = SmoothedNumbers(
-            numbers, run.number_smoothing, model.config.text_config.vocab_size
+            numbers,
+            run.number_smoothing,
+            model.config.text_config.vocab_size,
+            run.exact_weight,
         )
     if run.guidance:
         trainer.guidance = Guidance(model, processor.tokenizer, run.guided)

@@ -33,10 +33,17 @@ TENTHS = 0.25
 
 
 class SmoothedNumbers:
-    """Cross entropy with the numbers of replies that ground spread by `spread` of 1000."""
+    """Cross entropy with the numbers of replies that ground spread by `spread` of 1000.
 
-    def __init__(self, rows: NumberRows, spread: float, vocabulary: int) -> None:
+    All other targets have the weight `exact`: a coordinate keeps most of its loss however well it
+    is known, and would drown what can be known for sure.
+    """
+
+    def __init__(
+        self, rows: NumberRows, spread: float, vocabulary: int, exact: float = 1.0
+    ) -> None:
         """Prepare the tables; `vocabulary` is the width of the logits."""
+        self._exact = exact
         reach = max(1, round(REACH * spread))
         self._offsets = torch.arange(-reach, reach + 1)
         self._grounds = torch.tensor(rows.grounding)
@@ -140,6 +147,7 @@ class SmoothedNumbers:
         log_probabilities = functional.log_softmax(logits.float(), dim=-1)
         number = (self._row.to(targets.device)[targets] >= 0) & spread
         plain = functional.nll_loss(log_probabilities[~number], targets[~number], reduction="sum")
+        plain = self._exact * plain
         if not bool(number.any()):
             return plain
         near, weights = self._neighbours(targets[number])

@@ -117,6 +117,20 @@ def _plain(logits: torch.Tensor, target: int) -> float:
     return torch.nn.functional.cross_entropy(logits, torch.tensor([target])).item()
 
 
+def test_what_is_not_spread_has_the_exact_weight() -> None:
+    logits = torch.randn(2, WIDTH, generator=torch.manual_seed(2))
+    loss = SmoothedNumbers(ROWS, spread=2.0, vocabulary=WIDTH, exact=3.0)
+    for target, spread in ((5, False), (139 + 1, True)):
+        assert _of(loss, logits[:1], target, spread) == pytest.approx(
+            3 * _plain(logits[:1], target)
+        )
+    assert _of(loss, logits[:1], 5, True) == pytest.approx(_of(_loss(), logits[:1], 5, True))
+    both = loss(logits, torch.tensor([5, 5]), torch.tensor([True, False]))
+    assert both.item() == pytest.approx(
+        _of(_loss(), logits[:1], 5, True) + 3 * _plain(logits[1:], 5)
+    )
+
+
 @pytest.mark.parametrize(
     ("target", "row", "width"),
     [
