@@ -1,9 +1,10 @@
 """A segmenter without weights: GrabCut on the prompted frame, optical flow to the other frames.
 
 Colour models of inside and outside are fitted from the box and the points (GrabCut, Rother et al.
-2004, OpenCV). On a video the mask is carried to the next frame by dense optical flow and its edge
-is cut anew; it goes forward to the end, then backward from the same frame. An object whose colours
-are no longer met where it should be is taken to be gone.
+2004, OpenCV). A model's box is seldom right to the pixel, so what is just outside of it may belong
+to the object too. On a video the mask is carried to the next frame by dense optical flow and its
+edge is cut anew; it goes forward to the end, then backward from the same frame. An object whose
+colours are no longer met where it should be is taken to be gone.
 
 It is good on plain shapes and fair on photographs: its numbers say nothing about SAM2's.
 """
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["GrabCut"]
 
-VERSION = 1
+VERSION = 2
 _ROUNDS = 5
+_RING = 0.12  # of the shorter side of a box: how far outside of it the object may reach
 _LONGEST = 640  # pixels of a window's longer side; a larger one is cut at this size
 _BINS = 16
 _KEPT_BYTES = 256 << 20  # of optical flow, for the next expression about the same video
@@ -100,6 +102,8 @@ def segment(frame: NDArray[np.uint8], prompt: PixelPrompt) -> NDArray[np.bool_]:
     seeds = np.full((height, width), cv2.GC_BGD, dtype=np.uint8)
     box = _room(prompt, width, height)
     x1, y1, x2, y2 = box
+    ring = max(1, round(_RING * min(x2 - x1, y2 - y1)))
+    seeds[max(0, y1 - ring) : y2 + ring, max(0, x1 - ring) : x2 + ring] = cv2.GC_PR_BGD
     seeds[y1:y2, x1:x2] = cv2.GC_PR_FGD if prompt.box_px is not None else cv2.GC_PR_BGD
     radius = max(1, round(min(x2 - x1, y2 - y1) * 0.02))
     for points, value in (

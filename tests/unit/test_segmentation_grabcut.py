@@ -27,6 +27,13 @@ def test_a_loose_box_is_cut_to_the_object() -> None:
     assert iou(found[0], truth) > 0.9
 
 
+def test_a_box_that_is_too_small_is_filled_up_to_the_edge_of_the_object() -> None:
+    pixels, truth = scene()
+    for box in ((22, 17, 42, 37), (18, 15, 42, 39)):
+        found = masks(pixels[None], PixelPrompt(box, ((32, 27),), ((2, 2),)))
+        assert iou(found[0], truth) > 0.95
+
+
 @pytest.mark.parametrize(
     "prompt",
     [
