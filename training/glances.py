@@ -13,7 +13,17 @@ from dataclasses import dataclass
 
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
 
-__all__ = ["Entry", "Glance", "coordinates", "copied", "entries", "glances", "limits", "renamed"]
+__all__ = [
+    "Entry",
+    "Glance",
+    "coordinates",
+    "copied",
+    "counted",
+    "entries",
+    "glances",
+    "limits",
+    "renamed",
+]
 
 Box = tuple[float, float, float, float]
 
@@ -49,7 +59,12 @@ _COPIED = re.compile(
     r"|(?<=look for )\d+(?=\n)|(?<=<answer>)\d+(?=<)"
     r'|"time": \[([\d.]+), ([\d.]+)\]'
 )
-_NAME = re.compile(rf"(?P<seen>\] )?\b(?P<name>(?:{'|'.join(COLOURS)}) (?:{'|'.join(SHAPES)}))\b")
+_COUNTS = re.compile(r"I count (?P<what>\w+)\. (?P<listed>[^.]*)\.")
+_COUNTED = re.compile(r"(?<!left): \d")
+_NAME = re.compile(
+    r"(?P<seen>\] (?:(?:large|small) )?)?"
+    rf"\b(?P<name>(?:{'|'.join(COLOURS)}) (?:{'|'.join(SHAPES)}))\b"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +165,20 @@ def renamed(text: str, reply: int) -> Iterator[tuple[tuple[int, int], tuple[int,
         if before and not found["seen"]:
             yield found.span("name"), before
         said[found["name"]] = found.span("name")
+
+
+def counted(text: str, reply: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """Yield where something listed in the reply is counted, each with what is to be counted.
+
+    Both are (start, end).
+
+    >>> list(counted("I count red. From the left: 1 at [9, 9] red star: 1, 2 at [9, 9] cross.", 0))
+    [((48, 51), (8, 11))]
+    """
+    for found in _COUNTS.finditer(text, reply):
+        for number in _COUNTED.finditer(found["listed"]):
+            start = found.start("listed") + number.start()
+            yield (start, start + len(number[0])), found.span("what")
 
 
 def entries(text: str, reply: int) -> Iterator[Entry]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, takewhile
+from itertools import accumulate, chain, takewhile
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ from onethinker_eval.training.glances import (
     Glance,
     coordinates,
     copied,
+    counted,
     entries,
     glances,
     limits,
@@ -269,7 +270,7 @@ def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str])
                 seen[at] = at not in taken and one.words[at].strip(" ,") == one.text[start:end]
             if place not in taken and seen.any():
                 made.append((row, place - 1, seen))
-        for (start, _), before in renamed(one.text, one.start):
+        for (start, _), before in chain(renamed(one.text, one.start), counted(one.text, one.start)):
             seen = torch.zeros(length, dtype=torch.bool)
             seen[list(one.tokens(*before))] = True
             made.append((row, one.token(start) - 1, seen))

@@ -52,15 +52,15 @@ def plural_of(word: str) -> str:
 
 
 def _counted(
-    question: str, bodies: Sequence[Seen], fitting: Sequence[Seen], noun: str
+    question: str, bodies: Sequence[Seen], fitting: Sequence[Seen], noun: str, word: str = ""
 ) -> Query | None:
+    """Return the question how many bodies are `fitting`, which are those of a `word`, or all."""
     if not fitting:
         return None
     count = str(len(fitting))
     near = sorted((c for c in _COUNTS if c != count), key=lambda c: abs(int(c) - len(fitting)))
     is_or_are = "is" if len(fitting) == 1 else "are"
-    listed = from_the_left(bodies, fitting if len(fitting) < len(bodies) else ())
-    thought = f"{listed} There {is_or_are} {count} {noun}."
+    thought = f"{from_the_left(bodies, word)} There {is_or_are} {count} {noun}."
     return Query("counting", question, count, tuple(near[:4]), thought)
 
 
@@ -69,7 +69,7 @@ def _count_shape(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     fitting = [body for body in bodies if body.shape == shape]
     text = dice.pick(("How many {0} are there?", "Count the {0} in the picture."))
     noun = plural(shape, len(fitting)).split(" ", 1)[1]
-    return _counted(text.format(plural_of(shape)), bodies, fitting, noun)
+    return _counted(text.format(plural_of(shape)), bodies, fitting, noun, shape)
 
 
 def _count_colour(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
@@ -77,7 +77,7 @@ def _count_colour(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     fitting = [body for body in bodies if body.colour == colour]
     text = dice.pick(("How many shapes are {0}?", "How many {0} shapes can you see?"))
     noun = f"{colour} shape" + ("s" if len(fitting) > 1 else "")
-    return _counted(text.format(colour), bodies, fitting, noun)
+    return _counted(text.format(colour), bodies, fitting, noun, colour)
 
 
 def _count_all(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
@@ -89,7 +89,7 @@ def _count_grade(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     grade = dice.pick(("small", "large"))
     fitting = [body for body in bodies if body.grade == grade]
     noun = f"{grade} shape" + ("s" if len(fitting) > 1 else "")
-    return _counted(f"How many {grade} shapes are there?", bodies, fitting, noun)
+    return _counted(f"How many {grade} shapes are there?", bodies, fitting, noun, grade)
 
 
 def _alone(dice: Dice, bodies: Sequence[Seen], name: str) -> Seen | None:

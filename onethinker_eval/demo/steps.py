@@ -7,7 +7,7 @@ into words, one look at a time, so that the conclusion can be read from them. Pl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from onethinker_eval.demo.referring import Seen
@@ -29,20 +29,23 @@ def at_pixel(x: float, y: float, size: tuple[int, int]) -> str:
     return at_share(x / size[0], y / size[1])
 
 
-def from_the_left(bodies: Iterable[Seen], counted: Collection[Seen] = ()) -> str:
-    """Return each body with its number and place, from left to right; `counted` ones are counted.
+def from_the_left(bodies: Iterable[Seen], counted: str = "") -> str:
+    """Return each body with its number and place, from left to right.
 
-    Who looks for some bodies only passes over others; who tells all of them does not.
+    Those of a colour, a shape or a grade (`counted`) are counted. Who looks for some bodies only
+    passes over others; who tells all of them does not.
     """
     told: list[str] = []
     found = 0
     for number, body in enumerate(sorted(bodies, key=lambda body: (body.x, body.y)), 1):
-        text = f"{number} {at_share(body.x, body.y)} {body.name}"
-        if body in counted:
+        grade = f"{body.grade} " if counted == body.grade else ""
+        text = f"{number} {at_share(body.x, body.y)} {grade}{body.name}"
+        if counted in (body.colour, body.shape, body.grade):
             found += 1
             text = f"{text}: {found}"
         told.append(text)
-    return f"From the left: {', '.join(told)}."
+    aim = f"I count {counted}. " if counted else ""
+    return f"{aim}From the left: {', '.join(told)}."
 
 
 def _pairs(scene: Scene) -> list[float]:

@@ -118,21 +118,18 @@ def test_all_pairs_of_frames_around_the_limits_of_an_event_are_told(name: str) -
 
 
 def test_the_shapes_that_are_asked_for_are_counted_among_all() -> None:
-    found = 0
-    for _, ask in (one for name in ("mmstar", "mmbench", "mmt_bench") for one in _asks(name, 40)):
-        noun = re.search(r"There (?:is|are) (\d) (\w+) shapes?\.", ask.thinking)
-        if not noun or noun[2] in ("small", "large"):
+    words = set()
+    for _, ask in (one for name in ("mmstar", "mmbench", "mathvista") for one in _asks(name, 40)):
+        what = re.search(r"^I count (\w+)\. From", ask.thinking)
+        if not what:
             continue
-        found += 1
-        listed = re.findall(r"\] (\w+ \w+)(?:: (\d))?", ask.thinking)
-        counted = [name for name, number in listed if number]
-        assert [number for _, number in listed if number] == [
-            str(at) for at in range(1, len(counted) + 1)
-        ]
-        if counted:
-            assert len(counted) == int(noun[1])
-            assert counted == [name for name, _ in listed if noun[2] in name.split()]
-    assert found > 3
+        listed = re.findall(r"\] ((?:\w+ )?\w+ \w+)(?:: (\d))?[,.]", ask.thinking)
+        counted = [(name, number) for name, number in listed if number]
+        assert [number for _, number in counted] == [str(at + 1) for at in range(len(counted))]
+        assert counted == [one for one in listed if what[1] in one[0].split()]
+        assert re.search(rf"There (?:is|are) {len(counted)} ", ask.thinking)
+        words.add(what[1])
+    assert {"large", "heart", "red"} <= words
 
 
 def test_who_starts_last_is_who_first_sets_off_last() -> None:

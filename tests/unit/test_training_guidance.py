@@ -232,6 +232,14 @@ def test_a_name_that_is_repeated_looks_at_where_it_was_said_last() -> None:
     assert found.seen[0].nonzero()[:, 0].tolist() == [6, 7]
 
 
+def test_what_is_counted_looks_at_the_word_that_it_is_counted_for() -> None:
+    words = ["?", "I count", " red", ". ", " red", " star", ": ", "1", ", ", " star", "."]
+    ids = torch.arange(len(words))[None]
+    found = copies(replies(ids, ids.masked_fill(ids < 1, -100), words), words, {})
+    assert found.asks.tolist() == [5]  # before the colon: there it says whether it counts
+    assert found.seen[0].nonzero()[:, 0].tolist() == [2]
+
+
 def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:
     # two slots of 2 x 2 tokens, at 0.5 s and 2.5 s, then a thought of nine tokens
     found = _looked(["0.5", ": [", "900, ", "0, ", "1000, ", "999", "], ", "2.5", " away"])
