@@ -108,10 +108,10 @@ class Guidance:
 
     In the first layer one head is told to see from the tokens of a clip their time, another from
     those of an option its letter; in every later layer the first head from the reply what it tells
-    of, in the middle one the other from a text looked for the option that says the same, and in
-    the last one the last from a number the same one said before. What a course tells of a moment
-    is told to see that time (the second head of the first layer), and the limits of an event the
-    moments around them (the other of the last).
+    of, in the middle one the other from a text looked for the option that says the same, and in the
+    last one the last from a number or a name the same one said before. What a course tells of a
+    moment is told to see that time (the second head of the first layer), and the limits of an event
+    the moments around them (the other of the last).
     """
 
     def __init__(self, model: Any, tokenizer: Any, kinds: Collection[str]) -> None:
@@ -256,7 +256,8 @@ def _options(
 def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
     """Return for each number or name of a reply that repeats one the tokens of that before it.
 
-    `texts` and `marks` are those of `letters`. Coordinates and numbers of options are no source.
+    What is counted in a list looks at the word it is counted for. `texts` and `marks` are those of
+    `letters`. Coordinates and numbers of options are no source.
     """
     length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
