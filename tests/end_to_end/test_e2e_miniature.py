@@ -37,6 +37,7 @@ COLD_START = {
     "optimiser.schedule": "constant",
     "run.compile": "false",
     "run.guidance": "0",
+    "run.exact_weight": "1",
     "optimiser.lr": "1e-2",
     "optimiser.muon_lr": "2e-2",
     "run.steps": "100",
