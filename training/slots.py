@@ -24,6 +24,8 @@ from transformers.image_processing_utils import BatchFeature
 from transformers.models.qwen2_vl.image_processing_qwen2_vl import Qwen2VLImageProcessor
 from transformers.models.qwen3_vl import Qwen3VLProcessor, Qwen3VLVideoProcessor
 
+from onethinker_eval.media.frames import FRAMES_PER_SLOT, slot_seconds
+
 __all__ = [
     "SLOT_TIME",
     "SlotImageProcessor",
@@ -31,28 +33,11 @@ __all__ = [
     "is_sized",
     "media_runs",
     "slot_processor",
-    "slot_seconds",
     "video_parts",
 ]
 
-FRAMES_PER_SLOT = 2
 SLOT_TIME = re.compile(r"<(\d+\.\d) seconds>")
 """The time of a slot as `video_parts` writes it before the slot's picture."""
-
-
-def slot_seconds(indices: Sequence[int], fps: float) -> list[float]:
-    """Return the time of each slot: the mean time of its two frames, as Qwen3-VL has it.
-
-    `indices` are frame numbers in the file, `fps` the file's rate. An odd last frame is doubled.
-
-    >>> slot_seconds([0, 12, 24], fps=24.0)
-    [0.25, 1.0]
-    """
-    frames = list(indices)
-    if len(frames) % FRAMES_PER_SLOT:
-        frames.append(frames[-1])
-    pairs = zip(frames[::2], frames[1::2], strict=True)
-    return [(first / fps + second / fps) / 2 for first, second in pairs]
 
 
 def video_parts(

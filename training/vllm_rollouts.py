@@ -29,9 +29,9 @@ from numpy.typing import NDArray
 from onethinker_eval.errors import DataError, RunError
 from onethinker_eval.harness.models.qwen_prompt import clip_metadata, clip_tensor
 from onethinker_eval.harness.models.vllm_engine import check_prompt
+from onethinker_eval.media.frames import FRAMES_PER_SLOT
 from onethinker_eval.media.video import VideoFrames
 from onethinker_eval.training.slots import (
-    FRAMES_PER_SLOT,
     SLOT_TIME,
     is_pair,
     is_sized,

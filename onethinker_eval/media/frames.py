@@ -15,14 +15,24 @@ the two agree up to 50,000 frames (half an hour) and may differ by one frame bey
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from fractions import Fraction
 from typing import Any, Literal
 
 from onethinker_eval.errors import DataError, UsageError, unknown_name
 
-__all__ = ["FrameRule", "fit", "image_size", "sample_indices", "video_size"]
+__all__ = [
+    "FRAMES_PER_SLOT",
+    "FrameRule",
+    "fit",
+    "image_size",
+    "sample_indices",
+    "slot_seconds",
+    "video_size",
+]
+
+FRAMES_PER_SLOT = 2
 
 _EVEN = 2
 _MAX_RATIO = 200
@@ -108,6 +118,21 @@ def _count(n_frames: int, fps: float, rule: FrameRule) -> int:
     wanted_at_fps = n_frames / fps * rule.fps
     count = min(min(max(wanted_at_fps, least), most), n_frames)
     return math.floor(count / _EVEN) * _EVEN
+
+
+def slot_seconds(indices: Sequence[int], fps: float) -> list[float]:
+    """Return the time of each slot: the mean time of its two frames, as Qwen3-VL has it.
+
+    `indices` are frame numbers in the file, `fps` the file's rate. An odd last frame is doubled.
+
+    >>> slot_seconds([0, 12, 24], fps=24.0)
+    [0.25, 1.0]
+    """
+    frames = list(indices)
+    if len(frames) % FRAMES_PER_SLOT:
+        frames.append(frames[-1])
+    pairs = zip(frames[::2], frames[1::2], strict=True)
+    return [(first / fps + second / fps) / 2 for first, second in pairs]
 
 
 def fit(height: int, width: int, *, factor: int, least: int, most: int) -> tuple[int, int]:

@@ -11,10 +11,10 @@ from tiny_training import tiny_parts
 
 torch = pytest.importorskip("torch")
 
+from onethinker_eval.media.frames import slot_seconds  # noqa: E402
 from onethinker_eval.training.slots import (  # noqa: E402
     SlotImageProcessor,
     slot_processor,
-    slot_seconds,
     video_parts,
 )
 
