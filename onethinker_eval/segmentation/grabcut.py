@@ -102,10 +102,11 @@ def segment(frame: NDArray[np.uint8], prompt: PixelPrompt) -> NDArray[np.bool_]:
     seeds = np.full((height, width), cv2.GC_BGD, dtype=np.uint8)
     box = _room(prompt, width, height)
     x1, y1, x2, y2 = box
-    ring = max(1, round(_RING * min(x2 - x1, y2 - y1)))
+    side = min(x2 - x1, y2 - y1)
+    ring = max(1, round(_RING * side))
     seeds[max(0, y1 - ring) : y2 + ring, max(0, x1 - ring) : x2 + ring] = cv2.GC_PR_BGD
     seeds[y1:y2, x1:x2] = cv2.GC_PR_FGD if prompt.box_px is not None else cv2.GC_PR_BGD
-    radius = max(1, round(min(x2 - x1, y2 - y1) * 0.02))
+    radius = max(1, round(0.02 * side))
     for points, value in (
         (prompt.positive_px, cv2.GC_FGD),
         (prompt.negative_px, cv2.GC_BGD),
