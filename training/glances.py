@@ -16,16 +16,18 @@ from onethinker_eval.demo.shapes import COLOURS, SHAPES
 __all__ = [
     "Entry",
     "Glance",
+    "compared",
     "coordinates",
     "copied",
-    "counted",
     "entries",
+    "followed",
     "glances",
     "limits",
     "renamed",
 ]
 
 Box = tuple[float, float, float, float]
+Span = tuple[int, int]
 
 EVERYWHERE: Box = (0.0, 0.0, 1000.0, 1000.0)
 POINT = 30.0
@@ -37,19 +39,20 @@ _ENTRY = rf"(?P<time>\d+\.\d)(?P<there>: {_BOX}[^.;,<]*| away)"
 _TOLD = re.compile(
     r"(?P<moment>At (?P<at>\d+\.\d) s )"
     r"|(?P<still> ?In the (?:(?P<which>first|second) )?picture )"
-    rf"|(?P<course>{_ENTRY})"
+    # What comes next is looked for from the mark on that says that something does.
+    rf"|(?P<course>(?:; )?{_ENTRY})"
     rf'|(?P<track>"(?P<second>\d+)": {_BOX})'
     r"|(?P<first>first box holds the [^.]*)"
     r"|(?P<span>(?:(?:find|is|fits:) the [^.;:\d]*(?:[.;] [Ii]t [^.;:\d]*)?)?"
     rf"{_NUMBER} to {_NUMBER} across and (?:from )?{_NUMBER} to {_NUMBER} down)"
-    rf"|(?P<point>[^.;:,\[\]>]*\[{_NUMBER}, {_NUMBER}\](?: (?!and |then )[^.;,\[\]<]*)?"
+    rf"|(?P<point>(?:, )?[^.;:,\[\]>]*\[{_NUMBER}, {_NUMBER}\](?: (?!and |then )[^.;,\[\]<]*)?"
     r"(?:\. It is [^.]*)?)"
 )
 _WHICH = {"first": 0, "second": 1}
 _GIVEN = re.compile(_BOX)
 _COURSE = re.compile(_ENTRY)
 _LIMITS = re.compile(
-    r"(?<=begins at )\d+\.\d|(?<=ends at )\d+\.\d|(?<=is from )\d+\.\d|(?<= s to )\d+\.\d"
+    r"(?<= after )\d+\.\d|(?<= s at )\d+\.\d|(?<=is from )\d+\.\d|(?<= s to )\d+\.\d"
     r"|(?<=second )\d+"
 )
 _COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)')
@@ -59,8 +62,15 @@ _COPIED = re.compile(
     r"|(?<=look for )\d+(?=\n)|(?<=<answer>)\d+(?=<)"
     r'|"time": \[([\d.]+), ([\d.]+)\]'
 )
-_COUNTS = re.compile(r"I count (?P<what>\w+)\. (?P<listed>[^.]*)\.")
-_COUNTED = re.compile(r"(?<!left): \d")
+_COUNTS = re.compile(r"I count (?P<what>\w+)\. From the left: (?P<listed>[^.]*)\.")
+_COUNTED = re.compile(r": \d")
+_SEARCHED = re.compile(r"I look for (?:the|what) (?P<what>[^.:]+)\. From the left: ")
+_FITS = re.compile(r"(?<=:) (?:fits|no)\b")
+_STATED = re.compile(r"(?P<what>the [^.:;\d]+):(?P<fits> fits)")
+_LIST = re.compile(
+    r"(?P<first>From (?:the left|top to bottom): )|; (?=\d+\.\d)|, (?=(?:\d+ )?at \[)"
+)
+_FIRST = re.compile(r"\[[\d, ]+\]|away")
 _NAME = re.compile(
     r"(?P<seen>\] (?:(?:large|small) )?)?"
     rf"\b(?P<name>(?:{'|'.join(COLOURS)}) (?:{'|'.join(SHAPES)}))\b"
@@ -114,7 +124,8 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
         elif found["course"]:
             # Whether it is there at all is written right after the time.
             box = _box(numbers) if numbers else EVERYWHERE
-            yield Glance(found.start("there"), found.end(), box, float(found["time"]))
+            start = found.start("there" if found.start() == found.start("time") else "course")
+            yield Glance(start, found.end(), box, float(found["time"]))
         elif found["track"]:
             second = numbers[0]
             # A track counts its seconds from one, a span from the clip's beginning.
@@ -133,7 +144,7 @@ def glances(text: str, reply: int) -> Iterator[Glance]:
             yield Glance(*found.span(), box, moment, picture)
 
 
-def copied(text: str, reply: int) -> Iterator[tuple[int, int]]:
+def copied(text: str, reply: int) -> Iterator[Span]:
     """Yield start and end of the numbers of the reply that repeat one said before.
 
     These are those to calculate with, those that a problem gives, and those of the answer.
@@ -150,7 +161,7 @@ def copied(text: str, reply: int) -> Iterator[tuple[int, int]]:
             yield found.span()
 
 
-def renamed(text: str, reply: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+def renamed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
     """Yield the names in the reply that repeat one said in it, each with the last one before.
 
     Both are (start, end). One that follows a place is said of what is seen there, and repeats none.
@@ -159,7 +170,7 @@ def renamed(text: str, reply: int) -> Iterator[tuple[tuple[int, int], tuple[int,
     >>> list(renamed(text, 0))
     [((47, 55), (30, 38))]
     """
-    said: dict[str, tuple[int, int]] = {}
+    said: dict[str, Span] = {}
     for found in _NAME.finditer(text, reply):
         before = said.get(found["name"])
         if before and not found["seen"]:
@@ -167,18 +178,46 @@ def renamed(text: str, reply: int) -> Iterator[tuple[tuple[int, int], tuple[int,
         said[found["name"]] = found.span("name")
 
 
-def counted(text: str, reply: int) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """Yield where something listed in the reply is counted, each with what is to be counted.
+def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
+    """Yield the marks in the reply that say whether something fits, each with what it is to fit.
 
-    Both are (start, end).
+    Both are (start, end). Marks are the count of something listed, "fits" and "no"; they are to fit
+    what is counted or looked for, or one of the options.
 
-    >>> list(counted("I count red. From the left: 1 at [9, 9] red star: 1, 2 at [9, 9] cross.", 0))
+    >>> list(compared("I count red. From the left: 1 at [9, 9] red star: 1, 2 at [9, 9] cross.", 0))
     [((48, 51), (8, 11))]
     """
     for found in _COUNTS.finditer(text, reply):
-        for number in _COUNTED.finditer(found["listed"]):
-            start = found.start("listed") + number.start()
-            yield (start, start + len(number[0])), found.span("what")
+        for mark in _COUNTED.finditer(text, *found.span("listed")):
+            yield mark.span(), found.span("what")
+    for found in _SEARCHED.finditer(text, reply):
+        for mark in _FITS.finditer(text, found.end()):
+            yield mark.span(), found.span("what")
+    for found in _STATED.finditer(text, reply):
+        at = text.rfind(f". {found['what']}\n", 0, reply)
+        if at >= 0:
+            yield found.span("fits"), (at + 2, at + 2 + len(found["what"]))
+
+
+def followed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
+    """Yield where a list goes on to the next thing, each with the place of the one before.
+
+    Both are (start, end); the first ends with the place of the next.
+
+    >>> list(followed("From the left: 1 at [9, 9] red star, 2 at [19, 9] cross.", 0))
+    [((35, 48), (20, 26))]
+    """
+    before: Span | None = None
+    for found in _LIST.finditer(text, reply):
+        place = _FIRST.search(text, found.end())
+        if found["first"] or (before and ". " in text[before[1] : found.start()]):
+            before = None
+        if place is None:
+            return
+        if before:
+            yield (found.start(), place.end()), before
+        if found["first"] or before:
+            before = place.span()
 
 
 def entries(text: str, reply: int) -> Iterator[Entry]:
@@ -191,18 +230,18 @@ def entries(text: str, reply: int) -> Iterator[Entry]:
         yield Entry(found.start(), found.start("there"), found.end(), float(found["time"]))
 
 
-def limits(text: str, reply: int) -> Iterator[tuple[int, int]]:
-    """Yield start and end of the times in the reply that limit an event.
+def limits(text: str, reply: int) -> Iterator[Span]:
+    """Yield start and end of the times in the reply that limit an event, or are next to a limit.
 
-    >>> text = "It begins at 10.5 s and ends at 14.0 s."
+    >>> text = "It begins after 10.2 s at 10.5 s and ends after 13.9 s at 14.0 s."
     >>> [text[start:end] for start, end in limits(text, 0)]
-    ['10.5', '14.0']
+    ['10.2', '10.5', '13.9', '14.0']
     """
     for found in _LIMITS.finditer(text, reply):
         yield found.span()
 
 
-def coordinates(text: str) -> Iterator[tuple[int, int]]:
+def coordinates(text: str) -> Iterator[Span]:
     """Yield start and end of what in a text are coordinates: lists of numbers and extents."""
     for found in _COORDINATES.finditer(text):
         yield found.span()

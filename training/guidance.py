@@ -23,10 +23,11 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
 from onethinker_eval.training.glances import (
     Entry,
     Glance,
+    compared,
     coordinates,
     copied,
-    counted,
     entries,
+    followed,
     glances,
     limits,
     renamed,
@@ -40,6 +41,7 @@ __all__ = [
     "Told",
     "copies",
     "letters",
+    "lists",
     "looks",
     "lookups",
     "replies",
@@ -111,7 +113,8 @@ class Guidance:
     of, in the middle one the other from a text looked for the option that says the same, and in the
     last one the last from a number or a name the same one said before. What a course tells of a
     moment is told to see that time (the second head of the first layer), and the limits of an event
-    the moments around them (the other of the last).
+    the moments around them (the other of the last). Where a list goes on, the second head of the
+    second layer is told to see the place of what was listed last.
     """
 
     def __init__(self, model: Any, tokenizer: Any, kinds: Collection[str]) -> None:
@@ -146,6 +149,7 @@ class Guidance:
             "copies": lambda: copies(told, self._texts, self._marks),
             "times": lambda: times(told),
             "spans": lambda: spans(told),
+            "lists": lambda: lists(told),
         }
         return {kind: found[kind] if kind in found else others[kind]() for kind in self._kinds}
 
@@ -162,6 +166,7 @@ class Guidance:
             "copies": [(len(self._layers) - 1, count - 1)],
             "times": [(0, 1)],
             "spans": [(len(self._layers) - 1, other)],
+            "lists": [(min(1, len(self._layers) - 1), 1)],
         }
         return {
             kind: torch.stack([self._of_head(*at, one, mask) for at in heads[kind]]).mean()
@@ -256,8 +261,8 @@ def _options(
 def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
     """Return for each number or name of a reply that repeats one the tokens of that before it.
 
-    What is counted in a list looks at the word it is counted for. `texts` and `marks` are those of
-    `letters`. Coordinates and numbers of options are no source.
+    A mark that says whether something fits looks at what it is to fit. `texts` and `marks` are
+    those of `letters`. Coordinates and numbers of options are no source.
     """
     length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
@@ -266,15 +271,13 @@ def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str])
         for start, end in coordinates(one.text):
             taken |= set(one.tokens(start, end))
         for start, end in copied(one.text, one.start):
-            place, seen = one.token(start), torch.zeros(length, dtype=torch.bool)
-            for at in range(place):
-                seen[at] = at not in taken and one.words[at].strip(" ,") == one.text[start:end]
-            if place not in taken and seen.any():
-                made.append((row, place - 1, seen))
-        for (start, _), before in chain(renamed(one.text, one.start), counted(one.text, one.start)):
-            seen = torch.zeros(length, dtype=torch.bool)
-            seen[list(one.tokens(*before))] = True
-            made.append((row, one.token(start) - 1, seen))
+            place, number = one.token(start), one.text[start:end]
+            same = [at for at in range(place) if one.words[at].strip(" ,") == number]
+            found = [at for at in same if at not in taken]
+            if place not in taken and found:
+                made.append((row, place - 1, _mask(found, length)))
+        for (start, _), seen in chain(renamed(one.text, one.start), compared(one.text, one.start)):
+            made.append((row, one.token(start) - 1, _mask(one.tokens(*seen), length)))
     return _several(made, length)
 
 
@@ -293,8 +296,7 @@ def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> Looks:
                 pairs = zip(tokens[at + 1 : said], tokens[said + 1 :], strict=False)
                 same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
                 if same and tokens[at + same] == tokens[said - 1]:
-                    seen = torch.zeros(len(tokens), dtype=torch.bool)
-                    seen[at + 1 : at + same + 1] = True
+                    seen = _mask(range(at + 1, at + same + 1), len(tokens))
                     made.append((row, said - 1, seen))
                 break
     return _several(made, ids.shape[1])
@@ -327,13 +329,27 @@ def spans(told: Sequence[Told]) -> Looks:
         end = max((entry.end for entry in course), default=0)
         for start, stop in limits(one.text, one.start) if course else ():
             seconds = float(one.text[start:stop])
-            after = [entry.seconds >= seconds for entry in course]
+            after = [entry.seconds > seconds for entry in course]
             first = after.index(True) if any(after) else len(course) - 1
-            seen = torch.zeros(length, dtype=torch.bool)
-            for entry in course[max(0, first - 1) : first + 1]:
-                seen[list(one.tokens(entry.start, entry.end))] = True
+            around = course[max(0, first - 1) : first + 1]
+            seen = chain(*(one.tokens(entry.start, entry.end) for entry in around))
             if one.token(start) > one.token(end - 1):
-                made.append((row, one.token(start) - 1, seen))
+                made.append((row, one.token(start) - 1, _mask(seen, length)))
+    return _several(made, length)
+
+
+def lists(told: Sequence[Told]) -> Looks:
+    """Return for each token of a reply with which a list goes on the place of the thing before.
+
+    It is asked at the token before, as far as the place of the next thing.
+    """
+    length = _length(told)
+    made = [
+        (row, at - 1, _mask(one.tokens(*place), length))
+        for row, one in enumerate(told)
+        for more, place in followed(one.text, one.start)
+        for at in one.tokens(*more)
+    ]
     return _several(made, length)
 
 
@@ -351,6 +367,13 @@ def _last_course(found: Iterable[Entry]) -> list[Entry]:
 
 def _length(told: Sequence[Told]) -> int:
     return len(told[0].ids) if told else 0
+
+
+def _mask(tokens: Iterable[int], length: int) -> torch.Tensor:
+    """Return which of `length` tokens are among `tokens`: (length,) bool."""
+    seen = torch.zeros(length, dtype=torch.bool)
+    seen[list(tokens)] = True
+    return seen
 
 
 def _several(made: Sequence[tuple[int, int, torch.Tensor]], length: int) -> Looks:

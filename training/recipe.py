@@ -38,7 +38,7 @@ __all__ = [
     "with_model",
 ]
 
-Guided = Literal["places", "moments", "letters", "options", "copies", "times", "spans"]
+Guided = Literal["places", "moments", "letters", "options", "copies", "times", "spans", "lists"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,10 +234,11 @@ class RunSettings:
         "copies",
         "times",
         "spans",
+        "lists",
     )
     """What they are told to see: what a thought tells of, the time of a clip's tokens, the letter
     of an option's, the option that says the same, the number that is repeated, the time of what a
-    course tells, the part of the course that a limit of an event is in."""
+    course tells, the part of the course that a limit of an event is in, what a list names last."""
     compile: bool = False
     """torch.compile the blocks; needs a C++ compiler."""
     share_media: bool = False

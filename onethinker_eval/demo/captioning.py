@@ -71,7 +71,7 @@ def scene_figure(dice: Dice, setting: Setting) -> Group:
 def clip_story(dice: Dice, setting: Setting) -> Group:
     """Return a clip of events with its caption and questions that the caption settles."""
     line = timeline(dice, setting, dice.integer(12, 18))
-    thought = f"{courses(line.scene, 3)} I list {len(line.events)} events in order."
+    thought = f"{courses(line.scene)} I list {len(line.events)} events in order."
     ask = _caption(dice, "video_caption", "physics", clip_caption(line), thought)
     return Group(line.scene, (replace(ask, facts={"qa": clip_facts(line)}),))
 

@@ -16,8 +16,8 @@ __all__ = ["CLIP_QUERIES", "clip_queries", "told"]
 
 Maker = Callable[[Dice, Timeline], "Query | None"]
 _GAP_S = 1.0
-_ROUGH, _CLOSE = 3, 4
-"""Boxes of a body's course: to tell what it did, and when."""
+_CLOSE = 5
+"""Boxes of a body's course: to tell when it did what."""
 _DIRECTIONS = {"right": "to the right", "left": "to the left", "up": "up", "down": "down"}
 _FATES = (
     *(f"it {doing(kind)}" for kind in (*MOVES, "grow", "shrink")),
@@ -107,7 +107,8 @@ def _who(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape {doing(event.kind)}?",
         right,
         _other_names(dice, line, right),
-        f"{courses(line.scene, _ROUGH)} Only the {right} {doing(event.kind)}.",
+        f"I look for what {doing(event.kind)}. {courses(line.scene, fitting=[event.body])} "
+        f"Only the {right} {doing(event.kind)}.",
     )
 
 
@@ -121,7 +122,7 @@ def _which_first(dice: Dice, line: Timeline) -> Query | None:
         return None
     right = line.scene.bodies[ordered[0]].name
     word = "first" if first else "last"
-    others = tuple(line.scene.bodies[at].name for at in sorted(set(ordered[1:])))
+    others = tuple(line.scene.bodies[at].name for at in sorted(ordered[1:]))
     extra = [n for n in _other_names(dice, line, right) if n not in others]
     return Query(
         "order",
@@ -148,12 +149,13 @@ def _place(line: Timeline, body: Body, time_s: float) -> str:
 
 
 def _count(dice: Dice, line: Timeline) -> Query | None:
-    bodies = order(line.scene)
+    bodies, steps = order(line.scene), courses(line.scene)
     noun = "different shapes appear in the clip"
     if dice.chance(0.5):
         moved = {event.body for event in line.events if event.kind in MOVES}
         bodies = [at for at in bodies if at in moved]
         noun = "shapes move from their place"
+        steps = f"I look for what moves. {courses(line.scene, fitting=moved)}"
     found = [line.scene.bodies[at].name for at in bodies]
     count = len(found)
     near = tuple(str(v) for v in sorted(range(7), key=lambda v: abs(v - count)) if v != count)
@@ -163,7 +165,7 @@ def _count(dice: Dice, line: Timeline) -> Query | None:
         f"How many {noun}?",
         str(count),
         near[:5],
-        f"{courses(line.scene, _ROUGH)} {counted}",
+        f"{steps} {counted}",
     )
 
 
@@ -178,7 +180,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, _ROUGH)} So {right}.",
+        f"{courses(line.scene)} I see that {_happened(line, right, False)}. So {right}.",
     )
 
 
@@ -209,7 +211,24 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
         f"What is the next thing to happen after this: {ended}?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, _CLOSE)} That ends at {before.span_s[1]:.1f} s. Then {right}.",
+        f"{courses(line.scene, _CLOSE)} I see that {_happened(line, right, True)}. "
+        f"That ends at {before.span_s[1]:.1f} s. Then {right}.",
+    )
+
+
+def _happened(line: Timeline, right: str, timed: bool) -> str:
+    """Return all that moves or changes its size, each with whether it is `right`.
+
+    It is told in order of its beginning, which is said (`timed`), or body by body.
+    """
+    events = [event for event in line.events if event.kind != "visible"]
+    if not timed:
+        events = [event for at in order(line.scene) for event in events if event.body == at]
+    clauses = [told(line, event) for event in events]
+    starts = [f"at {event.span_s[0]:.1f} s " if timed else "" for event in events]
+    return "; ".join(
+        f"{start}{clause}: {'fits' if clause == right else 'no'}"
+        for start, clause in zip(starts, clauses, strict=True)
     )
 
 

@@ -51,45 +51,37 @@ def plural_of(word: str) -> str:
     return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
-def _counted(
-    question: str, bodies: Sequence[Seen], fitting: Sequence[Seen], noun: str, word: str = ""
-) -> Query | None:
-    """Return the question how many bodies are `fitting`, which are those of a `word`, or all."""
-    if not fitting:
+def _counted(question: str, bodies: Sequence[Seen], noun: str, word: str = "") -> Query | None:
+    """Return the question how many of the bodies, which a `noun` names, fit a `word`, or are."""
+    count = sum(not word or body.fits(word) for body in bodies)
+    if not count:
         return None
-    count = str(len(fitting))
-    near = sorted((c for c in _COUNTS if c != count), key=lambda c: abs(int(c) - len(fitting)))
-    is_or_are = "is" if len(fitting) == 1 else "are"
-    thought = f"{from_the_left(bodies, word)} There {is_or_are} {count} {noun}."
-    return Query("counting", question, count, tuple(near[:4]), thought)
+    near = sorted((c for c in _COUNTS if c != str(count)), key=lambda c: abs(int(c) - count))
+    is_or_are = "is" if count == 1 else "are"
+    thought = f"{from_the_left(bodies, word)} There {is_or_are} {plural(noun, count)}."
+    return Query("counting", question, str(count), tuple(near[:4]), thought)
 
 
 def _count_shape(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     shape = dice.pick(sorted({body.shape for body in bodies}))
-    fitting = [body for body in bodies if body.shape == shape]
     text = dice.pick(("How many {0} are there?", "Count the {0} in the picture."))
-    noun = plural(shape, len(fitting)).split(" ", 1)[1]
-    return _counted(text.format(plural_of(shape)), bodies, fitting, noun, shape)
+    return _counted(text.format(plural_of(shape)), bodies, shape, shape)
 
 
 def _count_colour(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     colour = dice.pick(sorted({body.colour for body in bodies}))
-    fitting = [body for body in bodies if body.colour == colour]
     text = dice.pick(("How many shapes are {0}?", "How many {0} shapes can you see?"))
-    noun = f"{colour} shape" + ("s" if len(fitting) > 1 else "")
-    return _counted(text.format(colour), bodies, fitting, noun, colour)
+    return _counted(text.format(colour), bodies, f"{colour} shape", colour)
 
 
 def _count_all(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     text = dice.pick(("How many shapes are in the picture?", "What is the number of shapes?"))
-    return _counted(text, bodies, bodies, "shape" if len(bodies) == 1 else "shapes")
+    return _counted(text, bodies, "shape")
 
 
 def _count_grade(dice: Dice, bodies: Sequence[Seen]) -> Query | None:
     grade = dice.pick(("small", "large"))
-    fitting = [body for body in bodies if body.grade == grade]
-    noun = f"{grade} shape" + ("s" if len(fitting) > 1 else "")
-    return _counted(f"How many {grade} shapes are there?", bodies, fitting, noun, grade)
+    return _counted(f"How many {grade} shapes are there?", bodies, f"{grade} shape", grade)
 
 
 def _alone(dice: Dice, bodies: Sequence[Seen], name: str) -> Seen | None:

@@ -44,6 +44,10 @@ class Seen:
         """Size, stripes if it has any, colour and shape, such as "small striped red circle"."""
         return named((self.shape, self.colour, self.fill, self.grade))
 
+    def fits(self, word: str) -> bool:
+        """Return whether `word` is its shape, colour or grade."""
+        return word in (self.shape, self.colour, self.grade)
+
 
 Test = Callable[[Seen], "bool | None"]
 

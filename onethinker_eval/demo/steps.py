@@ -7,14 +7,23 @@ into words, one look at a time, so that the conclusion can be read from them. Pl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import pairwise
 
 from onethinker_eval.demo.referring import Seen
 from onethinker_eval.demo.scene import Body, Scene, at_share, to_1000
-from onethinker_eval.media.frames import FrameRule, sample_indices
+from onethinker_eval.media.frames import FrameRule, sample_indices, slot_seconds
 
-__all__ = ["FRAMES", "at_pixel", "closer", "course", "courses", "from_the_left", "order"]
+__all__ = [
+    "FRAMES",
+    "after",
+    "at_pixel",
+    "closer",
+    "course",
+    "courses",
+    "from_the_left",
+    "order",
+]
 
 FRAMES = FrameRule(fps=2.0, max_frames=32)
 """The frames of a clip that a thought tells of; the embedded model is shown these."""
@@ -40,7 +49,7 @@ def from_the_left(bodies: Iterable[Seen], counted: str = "") -> str:
     for number, body in enumerate(sorted(bodies, key=lambda body: (body.x, body.y)), 1):
         grade = f"{body.grade} " if counted == body.grade else ""
         text = f"{number} {at_share(body.x, body.y)} {grade}{body.name}"
-        if counted in (body.colour, body.shape, body.grade):
+        if body.fits(counted):
             found += 1
             text = f"{text}: {found}"
         told.append(text)
@@ -49,10 +58,8 @@ def from_the_left(bodies: Iterable[Seen], counted: str = "") -> str:
 
 
 def _pairs(scene: Scene) -> list[float]:
-    """Return the times in seconds of all moments: the middles of pairs of the frames shown."""
-    shown = sample_indices(scene.frame_count, scene.fps, FRAMES)
-    pairs = zip(shown[::2], shown[1::2], strict=True)
-    return [scene.time_of(a + b) / 2 for a, b in pairs]
+    """Return the times in seconds of all moments: those of the pairs of frames shown."""
+    return slot_seconds(sample_indices(scene.frame_count, scene.fps, FRAMES), scene.fps)
 
 
 def _moments(scene: Scene) -> list[int]:
@@ -124,30 +131,45 @@ def _did(scene: Scene, before: Sequence[float], now: Sequence[float]) -> str:
     return " ".join(words) or "still"
 
 
-def courses(scene: Scene, count: int) -> str:
+def after(scene: Scene, limit: float) -> str:
+    """Return "after … s": the last of all moments at or before a time (s), or 0.0."""
+    shown = [time_s for time_s in _pairs(scene) if time_s <= limit]
+    return f"after {shown[-1] if shown else 0.0:.1f} s"
+
+
+def courses(scene: Scene, count: int = 3, fitting: Collection[int] | None = None) -> str:
     """Return the looks of each body and up to `count` boxes of its course, in their `order`.
 
-    Boxes are spread evenly over the moments at which a body is there, or over all if it never is.
-    Its looks are said again at the end, beside what it did.
+    Boxes are spread evenly over the moments at which a body is there, or over all if it never is;
+    the first moment at which it is there no more follows. Its looks are said again at the end,
+    beside what it did, and after whether it is one of `fitting` (indices of bodies), where these
+    are given.
     """
     told = []
-    for index in order(scene):
+    for index, shown in _ordered(scene):
         body = scene.bodies[index]
-        shown = _there(scene, body)
         chosen = {shown[round(one * (len(shown) - 1) / (count - 1))] for one in range(count)}
-        told.append(f"{course(scene, body, sorted(chosen), body.name)} {body.name}")
+        chosen.update([at for at in _moments(scene) if at > shown[-1]][:1])
+        mark = "" if fitting is None else ": fits" if index in fitting else ": no"
+        told.append(f"{course(scene, body, sorted(chosen), body.name)}{mark} {body.name}")
     return f"From the left: {'; '.join(told)}."
 
 
 def order(scene: Scene) -> list[int]:
     """Return which bodies are told of first: those that are there first, from left to right."""
+    return [index for index, _ in _ordered(scene)]
 
-    def key(index: int) -> tuple[int, float]:
-        body = scene.bodies[index]
-        first = _there(scene, body)[0]
-        return first, body.pose(_pairs(scene)[first])[0]
 
-    return sorted(range(len(scene.bodies)), key=key)
+def _ordered(scene: Scene) -> list[tuple[int, list[int]]]:
+    """Return the bodies in their `order`, each with the moments at which it is in the frame."""
+    pairs = _pairs(scene)
+    found = [(index, _there(scene, body)) for index, body in enumerate(scene.bodies)]
+
+    def key(one: tuple[int, list[int]]) -> tuple[int, float]:
+        index, shown = one
+        return shown[0], scene.bodies[index].pose(pairs[shown[0]])[0]
+
+    return sorted(found, key=key)
 
 
 def _there(scene: Scene, body: Body) -> list[int]:

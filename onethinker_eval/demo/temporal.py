@@ -14,7 +14,7 @@ from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import CORNERS
-from onethinker_eval.demo.steps import closer, course
+from onethinker_eval.demo.steps import after, closer, course
 
 __all__ = ["doing", "temporal"]
 
@@ -107,7 +107,8 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
     thought = (
         f"I need the time in which {subject} {act}.{step} "
         f"{course(line.scene, body)}.{closer(line.scene, body, event.span_s)} "
-        f"It begins at {start:.1f} s and ends at {end:.1f} s."
+        f"It begins {after(line.scene, start)} at {start:.1f} s "
+        f"and ends {after(line.scene, end)} at {end:.1f} s."
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}
     return Ask(

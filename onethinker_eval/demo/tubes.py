@@ -14,7 +14,7 @@ from onethinker_eval.demo.motion import DIRECTIONS, FPS, clip_looks, touching
 from onethinker_eval.demo.scene import Body, Key, Scene, box_of, to_1000
 from onethinker_eval.demo.shapes import GROUNDS, shape_mask
 from onethinker_eval.demo.stage import Look, size_for
-from onethinker_eval.demo.steps import closer, course
+from onethinker_eval.demo.steps import after, closer, course
 from onethinker_eval.demo.temporal import doing
 
 __all__ = ["tubes"]
@@ -129,7 +129,9 @@ def _ask(dice: Dice, scene: Scene, kinds: Sequence[str], index: int) -> Ask | No
     answer = {"time": [start, end], "boxes": {str(at): box for at, box in boxes.items()}}
     thought = (
         f"I wait for the {name}. {course(scene, body)}."
-        f"{closer(scene, body, (start, end))} It {act} from second {start} to second {end}. "
+        f"{closer(scene, body, (start, end))} "
+        f"It begins {after(scene, start)} at second {start} "
+        f"and ends {after(scene, end)} at second {end}. "
         "I note its box at each second."
     )
     return Ask(

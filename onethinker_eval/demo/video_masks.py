@@ -20,6 +20,7 @@ from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import FPS, touching
 from onethinker_eval.demo.prompting import prompts, segmentation_thought
+from onethinker_eval.demo.queries import plural_of
 from onethinker_eval.demo.rle import encode
 from onethinker_eval.demo.scene import Body, Key, Scene
 from onethinker_eval.demo.shapes import CORNERS, GROUNDS, SHAPES
@@ -46,6 +47,7 @@ _MOTION = {
     "enter": "that comes into the picture",
 }
 _DELTA = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}
+_UNLIKE = "shape that does not belong with the others"
 _ENOUGH = 0.95
 _LEAST = 6
 
@@ -178,7 +180,7 @@ def _reason_phrase(dice: Dice, clip: _Clip, index: int) -> str | None:
         found.append("shape that could roll like a wheel")
     shapes = {other.shape for other in others}
     if len(others) >= 2 and len(shapes) == 1 and body.shape not in shapes:
-        found.append("shape that does not belong with the others")
+        found.append(_UNLIKE)
     if kind == "leave" and clip.kinds.count("leave") == 1:
         found.append("shape that you can no longer see at the end")
     if kind == "enter" and clip.kinds.count("enter") == 1:
@@ -238,7 +240,12 @@ def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style:
         return None
     time_s, answer = found
     body = clip.scene.bodies[index]
-    steps = f"{courses(clip.scene, 3)} At {time_s:.1f} s it shows well."
+    # Which one is unlike the others shows only once all have been told.
+    alike = words == _UNLIKE
+    told = courses(clip.scene, fitting=None if alike else [index])
+    others = [other.shape for at, other in enumerate(clip.scene.bodies) if at != index]
+    unlike = f" The others are {plural_of(others[0])}." if alike else ""
+    steps = f"{told}{unlike} At {time_s:.1f} s it shows well."
     thought = segmentation_thought(f"the {words}", body.name, answer, steps)
     return Ask(
         "video_segmentation",

@@ -14,7 +14,7 @@ from onethinker_eval.demo.asking import Ask, Group
 from onethinker_eval.demo.scene import Scene
 from onethinker_eval.demo.steps import FRAMES
 from onethinker_eval.demo.twins import TWINS, groups
-from onethinker_eval.media.frames import sample_indices
+from onethinker_eval.media.frames import sample_indices, slot_seconds
 
 _EQUATION = re.compile(r"(?<![\d.])(\d+) ([-+×/]) (\d+) = (\d+(?:\.\d)?)(?![\d.]*\d)")
 
@@ -85,8 +85,7 @@ _MOMENT = re.compile(r"(\d+\.\d)(?:: \[(\d+), (\d+), (\d+), (\d+)\]| away)")
 
 
 def _pairs_shown(scene: Scene) -> list[float]:
-    shown = [frame / scene.fps for frame in sample_indices(scene.frame_count, scene.fps, FRAMES)]
-    return [(a + b) / 2 for a, b in zip(shown[::2], shown[1::2], strict=True)]
+    return slot_seconds(sample_indices(scene.frame_count, scene.fps, FRAMES), scene.fps)
 
 
 @pytest.mark.parametrize("name", ["charades", "activitynet", "anet_rtl", "stvg", "mevis", "mmvu"])
@@ -108,13 +107,38 @@ def test_all_pairs_of_frames_around_the_limits_of_an_event_are_told(name: str) -
         shown = _pairs_shown(group.picture)
         told = {one[1] for one in _MOMENT.finditer(ask.thinking)}
         closer += " Then " in ask.thinking
-        limits = re.search(r"(?:begins at|second) ([\d.]+).*?(?:at|second) ([\d.]+)", ask.thinking)
-        assert limits
-        for limit in map(float, limits.groups()):
-            around = [one for one in shown if one < limit][-1:]
-            around += [one for one in shown if one >= limit][:1]
+        limits = re.findall(r" after ([\d.]+) s at (?:second )?([\d.]+)", ask.thinking)
+        assert len(limits) == 2
+        for before, limit in limits:
+            around = [one for one in shown if one < float(limit)][-1:]
+            around += [one for one in shown if one >= float(limit)][:1]
             assert {f"{one:.1f}" for one in around} <= told, (limit, ask.thinking)
+            last = [one for one in shown if one <= float(limit)][-1:] or [0.0]
+            assert before == f"{last[0]:.1f}"
     assert closer > 5
+
+
+@pytest.mark.parametrize("name", ["mevis", "reasonvos", "mmvu"])
+def test_a_list_of_courses_says_which_of_them_fits(name: str) -> None:
+    marked = 0
+    for _, ask in _asks(name, 12):
+        marks = re.findall(r": (fits|no) (\w+ \w+)[;.]", ask.thinking)
+        right = re.search(r"(?:It is|Only) the (\w+ \w+)", ask.thinking)
+        if marks and right:
+            assert [one for mark, one in marks if mark == "fits"] == [right[1]]
+            marked += 1
+    assert marked > 2
+
+
+@pytest.mark.parametrize("name", ["mmvu", "videoholmes", "longvideo_reason"])
+def test_what_happened_is_told_with_whether_an_option_says_so(name: str) -> None:
+    marked = 0
+    for _, ask in _asks(name, 20):
+        events = re.findall(r"(the \w+ \w+ [a-z ]+): (fits|no)[;.]", ask.thinking)
+        options = {option[3:] for option in ask.options}
+        assert all((mark == "fits") == (event in options) for event, mark in events)
+        marked += bool(events)
+    assert marked > 2
 
 
 def test_the_shapes_that_are_asked_for_are_counted_among_all() -> None:

@@ -25,6 +25,7 @@ from onethinker_eval.training.guidance import (  # noqa: E402
     Looks,
     copies,
     letters,
+    lists,
     looks,
     lookups,
     replies,
@@ -36,7 +37,7 @@ from onethinker_eval.training.slots import slot_processor  # noqa: E402
 
 A, B, OTHER_B = 1, 2, 3
 MARKS = {A: "A", B: "B", OTHER_B: "B"}
-KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans")
+KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans", "lists")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +84,7 @@ def test_tokens_of_an_option_look_at_its_letter() -> None:
             "From the left: 1 at [300, 200] cyan cross, 2 at [450, 875] red star. So 2.",
             [
                 (" 1 at [300, 200] cyan cross", (270, 170, 330, 230), None),
-                (" 2 at [450, 875] red star", (420, 845, 480, 905), None),
+                (", 2 at [450, 875] red star", (420, 845, 480, 905), None),
             ],
         ),
         (
@@ -92,7 +93,7 @@ def test_tokens_of_an_option_look_at_its_letter() -> None:
                 (": [5, 2, 9, 4] red star", (5, 2, 9, 4), 0.5),
                 (": [6, 2, 9, 4] right up", (6, 2, 9, 4), 2.6),
                 (" away", EVERYWHERE, 4.7),
-                (" away", EVERYWHERE, 0.5),
+                ("; 0.5 away", EVERYWHERE, 0.5),
             ],
         ),
         (
@@ -197,8 +198,8 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
     None
 ):
     course = [piece for at in range(5) for piece in (f"{at}.5", ": [", "5, 2, 9, 4", "], ")]
-    course[16:] = ["4.5", " away", ". It begins at "]
-    words = ["When?", *course, "1.8", " s and ends at ", "9.0", " s.<"]
+    course[16:] = ["4.5", " away", ". It begins after "]
+    words = ["When?", *course, "1.5", " s at ", "1.8", " s and ends after ", "4.5", " s at ", "9.0"]
     ids = torch.arange(len(words))[None]
     labels = ids.masked_fill(ids < 1, -100)
     found = times(replies(ids, labels, words))
@@ -207,8 +208,8 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
     found = spans(replies(ids, labels, words))
     asked = zip(found.asks.tolist(), found.seen, strict=True)
     assert [(at, seen.nonzero()[:, 0].tolist()) for at, seen in asked] == [
-        (19, list(range(5, 13))),  # 1.8 is between 1.5 and 2.5
-        (21, list(range(13, 19))),  # 9.0 is after them all
+        *[(at, list(range(5, 13))) for at in (19, 21)],  # 1.8 is between 1.5 and 2.5
+        *[(at, list(range(13, 19))) for at in (23, 25)],  # 9.0 is after them all
     ]
     words[1:17] = ["From the left: ", *["."] * 15]  # a single moment is no course
     assert spans(replies(ids, labels, words)).rows.tolist() == []
@@ -216,7 +217,7 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
 
 def test_a_limit_looks_at_the_moments_told_in_between_too() -> None:
     course = [piece for at in range(5) for piece in (f"{at}.5", " away")]
-    words = ["When?", *course, ". Then ", "1.9", " away", ". It begins at ", "1.8", " s.<"]
+    words = ["When?", *course, ". Then ", "1.9", " away", ". It begins s at ", "1.8", " s.<"]
     ids = torch.arange(len(words))[None]
     found = spans(replies(ids, ids.masked_fill(ids < 1, -100), words))
     assert found.asks.tolist() == [14]
@@ -233,11 +234,75 @@ def test_a_name_that_is_repeated_looks_at_where_it_was_said_last() -> None:
 
 
 def test_what_is_counted_looks_at_the_word_that_it_is_counted_for() -> None:
-    words = ["?", "I count", " red", ". ", " red", " star", ": ", "1", ", ", " star", "."]
+    words = ["?", "I count", " red", ". From the left: ", " red", " star", ": ", "1", ", ", "."]
     ids = torch.arange(len(words))[None]
     found = copies(replies(ids, ids.masked_fill(ids < 1, -100), words), words, {})
     assert found.asks.tolist() == [5]  # before the colon: there it says whether it counts
     assert found.seen[0].nonzero()[:, 0].tolist() == [2]
+
+
+def test_what_fits_looks_at_what_it_is_to_fit() -> None:
+    words = [
+        "?",
+        "I look for the",
+        " shape",
+        " that grows",
+        ". From the left: ",
+        "0.5: [5, 5, 6, 6]",
+    ]
+    words += [" grows", ":", " fits", " star", "; ", "0.5: [7, 7, 8, 8]", " up", ":", " no", "."]
+    ids = torch.arange(len(words))[None]
+    found = copies(replies(ids, ids.masked_fill(ids < 1, -100), words), words, {})
+    assert found.asks.tolist() == [7, 13]  # at the colon
+    assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[2, 3], [2, 3]]
+
+
+def test_what_an_option_says_looks_at_it() -> None:
+    words = [
+        "Which?\n",
+        "A.",
+        " the star",
+        " grows",
+        "\n",
+        "B.",
+        " the bar moves",
+        "\n",
+        "I see that",
+    ]
+    words += [" the bar grows", ":", " no", "; ", "the star", " grows", ":", " fits", "."]
+    ids = torch.arange(len(words))[None]
+    found = copies(replies(ids, ids.masked_fill(ids < 8, -100), words), words, {})
+    assert found.asks.tolist() == [15]  # there is none to look at where nothing fits
+    assert found.seen[0].nonzero()[:, 0].tolist() == [2, 3]
+
+
+def test_where_a_list_goes_on_it_looks_at_what_was_listed_last() -> None:
+    words = ["?", "From the left: ", "1", " at ", "[5, 5]", " star", ", ", "2", " at ", "[7, 7]"]
+    words += [" bar", ". It is", ", ", "3", " at ", "[8, 8]", "."]  # that is in no list
+    ids = torch.arange(len(words))[None]
+    found = lists(replies(ids, ids.masked_fill(ids < 1, -100), words))
+    assert found.asks.tolist() == [5, 6, 7, 8]
+    assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[4]] * 4
+
+
+def test_a_list_of_courses_looks_at_the_first_box_of_the_last() -> None:
+    words = [
+        "?",
+        "From the left: ",
+        "0.5",
+        ": ",
+        "[5, 5, 6, 6]",
+        " star",
+        ", ",
+        "2.5",
+        " away",
+        "; ",
+    ]
+    words += ["1.5", ": ", "[7, 7, 9, 9]", " bar", "."]
+    ids = torch.arange(len(words))[None]
+    found = lists(replies(ids, ids.masked_fill(ids < 1, -100), words))
+    assert found.asks.tolist() == [8, 9, 10, 11]
+    assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[4]] * 4
 
 
 def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:
@@ -329,6 +394,7 @@ def test_the_loss_is_that_of_the_models_own_attention() -> None:
         "copies": [(2, 3)],
         "times": [(0, 1)],
         "spans": [(2, 2)],
+        "lists": [(1, 1)],
     }
     assert set(losses) == set(heads)
     for kind, looked in read.items():
