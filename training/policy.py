@@ -13,6 +13,7 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_
 from onethinker_eval.errors import MissingPart, UsageError
 from onethinker_eval.harness.models.cpu_memory import keep_freed_memory
 from onethinker_eval.prompts import load_profile
+from onethinker_eval.training.deepening import deepen
 from onethinker_eval.training.launch import uses_deepspeed
 from onethinker_eval.training.recipe import ModelSettings, Recipe
 
@@ -39,6 +40,8 @@ def load_policy(recipe: Recipe) -> tuple[Any, Any]:
         dtype = torch.bfloat16 if settings.weights == "bf16" else torch.float32
         model = AutoModelForImageTextToText.from_pretrained(settings.path, dtype=dtype)
         processor = AutoProcessor.from_pretrained(settings.path)
+    if settings.layers is not None:
+        deepen(model, settings.layers)
     model.set_attn_implementation(settings.attention)
     if not torch.cuda.is_available():
         keep_freed_memory()

@@ -49,6 +49,9 @@ class ModelSettings:
     """Folder or hub id of the starting weights; null only with `scratch`."""
     scratch: Literal["tiny"] | None = None
     """Build an untrained model instead of loading one."""
+    layers: int | None = None
+    """Layers of the language model: more than it has are put in so that they change nothing at
+    first (see `deepening`); null leaves it as it is."""
     freeze_vision: bool = False
     """Keep the vision tower as it is (the authors' SFT does)."""
     freeze_projector: bool = False
