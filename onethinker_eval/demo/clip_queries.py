@@ -180,7 +180,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene)} I see that {_happened(line, right, False)}. So {right}.",
+        f"{courses(line.scene)} {_happened(line, right)} So {right}.",
     )
 
 
@@ -211,25 +211,20 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
         f"What is the next thing to happen after this: {ended}?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, _CLOSE)} I see that {_happened(line, right, True)}. "
-        f"That ends at {before.span_s[1]:.1f} s. Then {right}.",
+        f"{courses(line.scene, _CLOSE)} {_happened(line, right)} Then {right}.",
     )
 
 
-def _happened(line: Timeline, right: str, timed: bool) -> str:
-    """Return all that moves or changes its size, each with whether it is `right`.
-
-    It is told in order of its beginning, which is said (`timed`), or body by body.
-    """
-    events = [event for event in line.events if event.kind != "visible"]
-    if not timed:
-        events = [event for at in order(line.scene) for event in events if event.body == at]
-    clauses = [told(line, event) for event in events]
-    starts = [f"at {event.span_s[0]:.1f} s " if timed else "" for event in events]
-    return "; ".join(
-        f"{start}{clause}: {'fits' if clause == right else 'no'}"
-        for start, clause in zip(starts, clauses, strict=True)
-    )
+def _happened(line: Timeline, right: str) -> str:
+    """Return all that moves or changes its size, body by body, each with whether it is `right`."""
+    clauses = [
+        told(line, event)
+        for at in order(line.scene)
+        for event in line.events
+        if event.body == at and event.kind != "visible"
+    ]
+    marked = [f"{clause}: {'fits' if clause == right else 'no'}" for clause in clauses]
+    return f"I see that {'; '.join(marked)}."
 
 
 def _part(dice: Dice, line: Timeline) -> Query | None:
