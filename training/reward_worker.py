@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from onethinker_eval.errors import one_line
 from onethinker_eval.training.rewards import reward
 
 __all__ = ["answer", "main"]
@@ -37,7 +38,7 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
             options=request["options"] or None,
         )
     except Exception as error:  # the training process counts it by its name
-        return {"error": type(error).__name__, "message": " ".join(str(error).split())}
+        return {"error": type(error).__name__, "message": one_line(str(error))}
     return {
         "total": made.total,
         "parts": dict(made.parts),

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from onethinker_eval.answers import parse
-from onethinker_eval.errors import DataError, RunError
+from onethinker_eval.errors import DataError, RunError, one_line
 from onethinker_eval.judging.cases import JudgeFailed
 from onethinker_eval.scoring.truths import read_truth
 from onethinker_eval.training.ema import task_key
@@ -231,8 +231,7 @@ class RolloutRewards:
             raise
         except Exception as error:  # whatever went wrong must not become a reward
             kind = error.kind if isinstance(error, RewardFailed) else type(error).__name__
-            text = " ".join(str(error).split())
-            return Rollout(task, row.reply, failure=f"{kind}: {text}")
+            return Rollout(task, row.reply, failure=one_line(f"{kind}: {error}"))
         return Rollout(task, row.reply, made.total, made.accuracy, made.outcome, dict(made.parts))
 
     def _measured(self, row: _Row, judged: float | Exception | None) -> Reward:

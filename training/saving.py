@@ -31,8 +31,7 @@ class Saving:
                 shutil.rmtree(run / f"checkpoint-{step}", ignore_errors=True)
             good = last_checkpoint(run)
             hint = f"{good.name} is whole" if good else "there is no earlier checkpoint"
-            text = " ".join(str(error).split())
             raise RunError(
-                f"the checkpoint of step {step} cannot be written: {text}",
+                f"the checkpoint of step {step} cannot be written: {error}",
                 hint=f"{hint}; make room, then give the same command again",
             ) from error

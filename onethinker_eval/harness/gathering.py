@@ -15,7 +15,7 @@ from typing import Any
 from lmms_eval.api.instance import GenerationResult, Instance
 from lmms_eval.api.model import lmms
 
-from onethinker_eval.errors import OneThinkerError, RunError
+from onethinker_eval.errors import RunError, described, one_line
 from onethinker_eval.harness.environment import distributed_rank, world_size
 from onethinker_eval.harness.settings import Settings
 
@@ -188,10 +188,7 @@ class Gatherer(lmms):  # type: ignore[misc]  # lmms-eval carries no types
 
 def not_asked(problems: Sequence[tuple[str, Exception]]) -> RunError:
     """Return the error that names the tasks whose requests could not be built."""
-    lines = []
-    for task, error in problems:
-        kind = "" if isinstance(error, OneThinkerError) else f"{type(error).__name__}: "
-        lines.append(f"{task}: {kind}{' '.join(str(error).split())[:300]}")
+    lines = [f"{task}: {one_line(described(error), 300)}" for task, error in problems]
     return RunError(
         "not asked: " + "; ".join(lines),
         hint="the replies to the other tasks are kept; run the same command again",

@@ -5,7 +5,15 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from onethinker_eval.errors import MissingPart, OneThinkerError, RunError, UsageError, unknown_name
+from onethinker_eval.errors import (
+    MissingPart,
+    OneThinkerError,
+    RunError,
+    UsageError,
+    described,
+    one_line,
+    unknown_name,
+)
 from onethinker_eval.harness.settings import Settings, parse_arguments
 
 __all__ = ["check_model_name", "load_model", "model_class"]
@@ -60,22 +68,22 @@ def load_model(settings: Settings) -> Any:
         raise
     except ImportError as error:
         raise MissingPart(
-            f"{settings.model} needs a package that is not installed: {_line(error)}",
+            f"{settings.model} needs a package that is not installed: {one_line(str(error), 300)}",
             hint="see `onethinker-eval doctor`",
         ) from error
     except OSError as error:
         raise MissingPart(
-            f"{settings.model} could not find its files: {_line(error)}",
+            f"{settings.model} could not find its files: {one_line(str(error), 300)}",
             hint="check pretrained= in --model_args",
         ) from error
     except (TypeError, AssertionError) as error:
         raise UsageError(
-            f"{settings.model} does not accept these arguments: {_line(error)}",
+            f"{settings.model} does not accept these arguments: {one_line(str(error), 300)}",
             hint="see --model_args and lmms-eval's documentation of the model",
         ) from error
     except Exception as error:  # whatever a model's libraries raise while loading
         raise RunError(
-            f"{settings.model} could not be loaded: {type(error).__name__}: {_line(error)}"
+            f"{settings.model} could not be loaded: {one_line(described(error), 300)}"
         ) from error
 
 
@@ -101,7 +109,3 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

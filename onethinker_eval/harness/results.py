@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onethinker_eval.benchmarks import Task
+from onethinker_eval.errors import one_line
 
 if TYPE_CHECKING:
     from onethinker_eval.harness.progress import Ticker
@@ -127,7 +128,7 @@ def write_report(folder: Path) -> str:
 
         build_report([folder])
     except Exception as error:  # a report is a view of results that are safe already
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = one_line(str(error)) or type(error).__name__
         return f"report.html was not written ({reason}); `{later}` tries again"
     return ""
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from onethinker_eval.benchmarks import catalogue
+from onethinker_eval.errors import one_line
 from onethinker_eval.media.worker_main import end_with
 from onethinker_eval.metrics import mathematics
 from onethinker_eval.rescoring.journals import journal_parts
@@ -104,8 +105,7 @@ def _answer(order: Order) -> dict[str, Any]:
             warnings.simplefilter("always", UserWarning)
             made = rescore_task(folder, order.plan(), processes=1, seed=order.seed)
     except Exception as error:  # whatever it is, the run goes on and tries again at its end
-        words = " ".join(str(error).split())[:500]
-        return {"task": order.task, "error": f"{type(error).__name__}: {words}"}
+        return {"task": order.task, "error": one_line(f"{type(error).__name__}: {error}")}
     after = stamp_of(folder, order.task)
     scores = str(folder / "scores" / f"{order.task}.jsonl")
     if _without(before, scores) != _without(after, scores):

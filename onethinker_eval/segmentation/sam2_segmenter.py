@@ -17,7 +17,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from onethinker_eval.errors import MissingPart, RunError, UsageError, unknown_name
+from onethinker_eval.errors import (
+    MissingPart,
+    RunError,
+    UsageError,
+    described,
+    one_line,
+    unknown_name,
+)
 from onethinker_eval.harness.fingerprints import MediaDigests
 from onethinker_eval.paths import cache_dir
 
@@ -106,11 +113,13 @@ class Sam2:
                 hydra_overrides_extra=overrides,
             )
         except ImportError as error:
-            raise MissingPart(f"SAM2 cannot be imported: {_line(error)}", hint=_INSTALL) from error
+            raise MissingPart(
+                f"SAM2 cannot be imported: {one_line(str(error), 200)}", hint=_INSTALL
+            ) from error
         except Exception as error:  # a torn file, another architecture, no memory
             raise RunError(
                 f"{self._checkpoint} could not be loaded as {self._config}: "
-                f"{type(error).__name__}: {_line(error)}",
+                f"{one_line(described(error), 200)}",
                 hint=f"name its configuration: config={'|'.join(CONFIGS)}",
             ) from error
 
@@ -269,8 +278,9 @@ def _fetch(hub_id: str) -> Path:
     try:
         return Path(hf_hub_download(repo_id=hub_id, filename=CHECKPOINTS[hub_id]))
     except Exception as error:  # no network, no such file, offline mode: the library has many
+        reason = one_line(str(error), 200)
         raise MissingPart(
-            f"the SAM2 checkpoint {hub_id} is not here and could not be fetched: {_line(error)}",
+            f"the SAM2 checkpoint {hub_id} is not here and could not be fetched: {reason}",
             hint=f"hf download {hub_id} {CHECKPOINTS[hub_id]} where there is a network, then "
             "--segmenter sam2:FILE",
         ) from error
@@ -281,7 +291,3 @@ def _fingerprint(checkpoint: Path) -> str:
     value = digests(str(checkpoint.resolve()))
     digests.save()
     return value[:16]
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

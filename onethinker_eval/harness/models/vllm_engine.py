@@ -18,7 +18,14 @@ from concurrent.futures import Future
 from dataclasses import fields
 from typing import Any
 
-from onethinker_eval.errors import DataError, MissingPart, RunError, UsageError, unknown_name
+from onethinker_eval.errors import (
+    DataError,
+    MissingPart,
+    RunError,
+    UsageError,
+    one_line,
+    unknown_name,
+)
 from onethinker_eval.harness.models.media_ahead import Shown
 from onethinker_eval.harness.models.qwen_prompt import clip_metadata, clip_tensor
 
@@ -55,7 +62,7 @@ def config_of(source: str) -> dict[str, Any]:
         values, _ = PretrainedConfig.get_config_dict(source)
     except (OSError, ValueError) as error:
         raise MissingPart(
-            f"{source} has no readable config.json: {' '.join(str(error).split())[:200]}",
+            f"{source} has no readable config.json: {one_line(str(error), 200)}",
             hint="check pretrained= in --model_args",
         ) from error
     return dict(values)
@@ -122,7 +129,7 @@ def check_platform() -> None:
         from vllm.platforms import current_platform
     except ImportError as error:
         raise MissingPart(
-            f"vLLM cannot be imported: {' '.join(str(error).split())[:200]}", hint=_INSTEAD
+            f"vLLM cannot be imported: {one_line(str(error), 200)}", hint=_INSTEAD
         ) from error
     if current_platform.is_cpu():
         if importlib.util.find_spec("vllm._C") is None:
