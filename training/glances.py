@@ -19,6 +19,7 @@ __all__ = [
     "compared",
     "coordinates",
     "copied",
+    "done",
     "entries",
     "followed",
     "glances",
@@ -70,6 +71,12 @@ _STATED = re.compile(r"(?P<what>the [^.:;\d]+):(?P<fits> fits)")
 _LIST = re.compile(
     r"(?P<first>From (?:the left|top to bottom): )|; (?=\d+\.\d)|, (?=(?:\d+ )?at \[)"
 )
+_COURSES = re.compile(
+    r"From the left: (?P<listed>\d+\.\d.*?)\. (?:I see that (?P<stated>[^.]*)\.)?", re.DOTALL
+)
+_LISTED = re.compile(r"(?:[^;.]|\.\d)+")
+_CHANGE = re.compile(r"\b(?:left|right|up|down|grows|shrinks|still|away)\b")
+_MARK = re.compile(r"(?<=:) (?:fits|no)(?= )")
 _FIRST = re.compile(r"\[[\d, ]+\]|away")
 _NAME = re.compile(
     r"(?P<seen>\] (?:(?:large|small) )?)?"
@@ -199,13 +206,40 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
             yield found.span("fits"), (at + 2, at + 2 + len(found["what"]))
 
 
+def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
+    """Yield the words in the reply on what a listed thing did, each with those that told it before.
+
+    All are (start, end). They are the mark of a course in a list, and what is stated of the thing
+    by its name after the list.
+
+    >>> text = "From the left: 0.5: [1, 1, 2, 2] red bar, 1.5: [1, 1, 3, 3] grows: fits red bar. So"
+    >>> [(text[start:end], [text[a:b] for a, b in told]) for (start, end), told in done(text, 0)]
+    [(' fits', ['grows'])]
+    """
+    for found in _COURSES.finditer(text, reply):
+        changes: dict[str, list[Span]] = {}
+        for part in _LISTED.finditer(text, *found.span("listed")):
+            told = [one.span() for one in _CHANGE.finditer(text, *part.span())]
+            mark = _MARK.search(text, *part.span())
+            names = [one["name"] for one in _NAME.finditer(text, *part.span())]
+            if told and names:
+                changes[names[-1]] = told
+            if told and mark:
+                yield mark.span(), told
+        for part in _LISTED.finditer(text, *found.span("stated")):
+            name = _NAME.search(text, *part.span())
+            end = text.find(":", *part.span())
+            if name and end > 0 and name["name"] in changes:
+                yield (name.end(), end), changes[name["name"]]
+
+
 def followed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
     """Yield where a list goes on to the next thing, each with the place of the one before.
 
     Both are (start, end); the first ends with the place of the next.
 
     >>> list(followed("From the left: 1 at [9, 9] red star, 2 at [19, 9] cross.", 0))
-    [((35, 48), (20, 26))]
+    [((35, 49), (20, 26))]
     """
     before: Span | None = None
     for found in _LIST.finditer(text, reply):

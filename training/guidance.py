@@ -26,6 +26,7 @@ from onethinker_eval.training.glances import (
     compared,
     coordinates,
     copied,
+    done,
     entries,
     followed,
     glances,
@@ -40,6 +41,7 @@ __all__ = [
     "Looks",
     "Told",
     "copies",
+    "deeds",
     "letters",
     "lists",
     "looks",
@@ -55,8 +57,6 @@ NEAR = 0.6
 """Slots of a clip are near to a time up to this share of the time between two of them."""
 STRIDE = 3
 """One of so many tokens of a clip is asked whether it sees its time."""
-LONG = 5
-"""Moments of a course from which on the limits of an event are read from it."""
 _PICTURE = "\x00"
 
 
@@ -114,7 +114,8 @@ class Guidance:
     last one the last from a number or a name the same one said before. What a course tells of a
     moment is told to see that time (the second head of the first layer), and the limits of an event
     the moments around them (the other of the last). Where a list goes on, the second head of the
-    second layer is told to see the place of what was listed last.
+    second layer is told to see the place of what was listed last; whether it fits, and what it did,
+    is told after a look (of the last head of the middle layer) at the words for what it did.
     """
 
     def __init__(self, model: Any, tokenizer: Any, kinds: Collection[str]) -> None:
@@ -150,6 +151,7 @@ class Guidance:
             "times": lambda: times(told),
             "spans": lambda: spans(told),
             "lists": lambda: lists(told),
+            "deeds": lambda: deeds(told),
         }
         return {kind: found[kind] if kind in found else others[kind]() for kind in self._kinds}
 
@@ -167,6 +169,7 @@ class Guidance:
             "times": [(0, 1)],
             "spans": [(len(self._layers) - 1, other)],
             "lists": [(min(1, len(self._layers) - 1), 1)],
+            "deeds": [(len(self._layers) // 2, count - 1)],
         }
         return {
             kind: torch.stack([self._of_head(*at, one, mask) for at in heads[kind]]).mean()
@@ -318,23 +321,42 @@ def times(told: Sequence[Told]) -> Looks:
 
 
 def spans(told: Sequence[Told]) -> Looks:
-    """Return for each limit of an event in a reply the tokens of its course around that time.
+    """Return for each limit of an event in a reply the tokens of the moments around that time.
 
-    The last course with `LONG` moments or more counts, with what is told of moments in between.
+    They are those of the course that was told last before it, of two moments or more.
     """
     length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
     for row, one in enumerate(told):
-        course = _last_course(entries(one.text, one.start))
-        end = max((entry.end for entry in course), default=0)
-        for start, stop in limits(one.text, one.start) if course else ():
-            seconds = float(one.text[start:stop])
-            after = [entry.seconds > seconds for entry in course]
-            first = after.index(True) if any(after) else len(course) - 1
-            around = course[max(0, first - 1) : first + 1]
-            seen = chain(*(one.tokens(entry.start, entry.end) for entry in around))
-            if one.token(start) > one.token(end - 1):
+        found = list(entries(one.text, one.start))
+        for start, stop in limits(one.text, one.start):
+            course = _course([entry for entry in found if entry.end < start])
+            if len(course) > 1:
+                after = [entry.seconds > float(one.text[start:stop]) for entry in course]
+                first = after.index(True) if any(after) else len(course) - 1
+                near = course[max(0, first - 1) : first + 1]
+                seen = chain(*(one.tokens(entry.start, entry.end) for entry in near))
                 made.append((row, one.token(start) - 1, _mask(seen, length)))
+    return _several(made, length)
+
+
+def _course(found: Sequence[Entry]) -> Sequence[Entry]:
+    """Return the last of the moments `found` and those before it as far as they are in order."""
+    first = len(found) - 1
+    while first > 0 and found[first - 1].seconds < found[first].seconds:
+        first -= 1
+    return found[max(0, first) :]
+
+
+def deeds(told: Sequence[Told]) -> Looks:
+    """Return for each word of a reply on what a listed thing did the words that told it before."""
+    length = _length(told)
+    made = [
+        (row, at - 1, _mask(chain(*(one.tokens(*word) for word in words)), length))
+        for row, one in enumerate(told)
+        for said, words in done(one.text, one.start)
+        for at in one.tokens(*said)
+    ]
     return _several(made, length)
 
 
@@ -351,18 +373,6 @@ def lists(told: Sequence[Told]) -> Looks:
         for at in one.tokens(*more)
     ]
     return _several(made, length)
-
-
-def _last_course(found: Iterable[Entry]) -> list[Entry]:
-    """Return the moments of the last long course and what follows it in order, or none."""
-    courses: list[list[Entry]] = [[]]
-    for one in found:
-        if courses[-1] and one.seconds <= courses[-1][-1].seconds:
-            courses.append([])
-        courses[-1].append(one)
-    long = [at for at, course in enumerate(courses) if len(course) >= LONG]
-    told = [one for course in courses[long[-1] :] for one in course] if long else []
-    return sorted(told, key=lambda one: one.seconds)
 
 
 def _length(told: Sequence[Told]) -> int:

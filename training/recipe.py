@@ -38,7 +38,9 @@ __all__ = [
     "with_model",
 ]
 
-Guided = Literal["places", "moments", "letters", "options", "copies", "times", "spans", "lists"]
+Guided = Literal[
+    "places", "moments", "letters", "options", "copies", "times", "spans", "lists", "deeds"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +240,12 @@ class RunSettings:
         "times",
         "spans",
         "lists",
+        "deeds",
     )
     """What they are told to see: what a thought tells of, the time of a clip's tokens, the letter
     of an option's, the option that says the same, the number that is repeated, the time of what a
-    course tells, the part of the course that a limit of an event is in, what a list names last."""
+    course tells, the part of the course that a limit of an event is in, what a list names last,
+    what a listed thing did."""
     compile: bool = False
     """torch.compile the blocks; needs a C++ compiler."""
     share_media: bool = False

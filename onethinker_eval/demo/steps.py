@@ -8,7 +8,6 @@ into words, one look at a time, so that the conclusion can be read from them. Pl
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import pairwise
 
 from onethinker_eval.demo.referring import Seen
 from onethinker_eval.demo.scene import Body, Scene, at_share, to_1000
@@ -16,9 +15,8 @@ from onethinker_eval.media.frames import FrameRule, sample_indices, slot_seconds
 
 __all__ = [
     "FRAMES",
-    "after",
+    "around",
     "at_pixel",
-    "closer",
     "course",
     "courses",
     "from_the_left",
@@ -96,22 +94,18 @@ def _told(scene: Scene, body: Body, at: Sequence[int], told: str = "") -> list[s
     return parts
 
 
-def closer(scene: Scene, body: Body, limits: Iterable[float]) -> str:
-    """Return a sentence on the moments between those of a course that are around `limits` (s).
+def around(scene: Scene, body: Body, limit: float) -> str:
+    """Return the moments around a limit (s) of an event, and the last of them that is before it.
 
-    It begins with a space; it is empty where there are no such moments.
-
-    The first moment of the course at or after a limit, and the one before it, are around it. What
-    the body did is what it did since the moment before, of all.
+    They are all of those from one moment of a course to the next, so that what was told of them
+    roughly is told closely. What the body did is what it did since the moment before, of all.
     """
-    pairs = _pairs(scene)
-    found: dict[int, str] = {}
-    for limit in limits:
-        for low, high in pairwise(_moments(scene)):
-            if pairs[low] < limit <= pairs[high]:
-                parts = _told(scene, body, range(low, high))
-                found.update(zip(range(low + 1, high), parts[1:], strict=True))
-    return f" Then {', '.join(found[at] for at in sorted(found))}." if found else ""
+    pairs, moments = _pairs(scene), _moments(scene)
+    later = (at for at in range(1, len(moments)) if pairs[moments[at]] >= limit)
+    high = next(later, len(moments) - 1)
+    told = _told(scene, body, range(moments[high - 1], moments[high] + 1))
+    before = [time_s for time_s in pairs if time_s <= limit]
+    return f"{', '.join(told)}, so after {before[-1] if before else 0.0:.1f} s"
 
 
 def _inside(scene: Scene, body: Body, time_s: float) -> list[int] | None:
@@ -129,12 +123,6 @@ def _did(scene: Scene, before: Sequence[float], now: Sequence[float]) -> str:
     moved = [1000 * (b - a) / side for a, b, side in zip(before, now, sides, strict=True)]
     words = [_CHANGES[at][change > 0] for at, change in enumerate(moved) if abs(change) > _LEAST]
     return " ".join(words) or "still"
-
-
-def after(scene: Scene, limit: float) -> str:
-    """Return "after … s": the last of all moments at or before a time (s), or 0.0."""
-    shown = [time_s for time_s in _pairs(scene) if time_s <= limit]
-    return f"after {shown[-1] if shown else 0.0:.1f} s"
 
 
 def courses(scene: Scene, count: int = 3, fitting: Collection[int] | None = None) -> str:

@@ -14,7 +14,7 @@ from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import CORNERS
-from onethinker_eval.demo.steps import after, closer, course
+from onethinker_eval.demo.steps import around, course
 
 __all__ = ["doing", "temporal"]
 
@@ -106,9 +106,9 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
     question = dice.pick(_ASK[style]).format(subject, act)
     thought = (
         f"I need the time in which {subject} {act}.{step} "
-        f"{course(line.scene, body)}.{closer(line.scene, body, event.span_s)} "
-        f"It begins {after(line.scene, start)} at {start:.1f} s "
-        f"and ends {after(line.scene, end)} at {end:.1f} s."
+        f"{course(line.scene, body)}. "
+        f"It begins: {around(line.scene, body, start)} at {start:.1f} s. "
+        f"It ends: {around(line.scene, body, end)} at {end:.1f} s."
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}
     return Ask(

@@ -14,7 +14,7 @@ from onethinker_eval.demo.motion import DIRECTIONS, FPS, clip_looks, touching
 from onethinker_eval.demo.scene import Body, Key, Scene, box_of, to_1000
 from onethinker_eval.demo.shapes import GROUNDS, shape_mask
 from onethinker_eval.demo.stage import Look, size_for
-from onethinker_eval.demo.steps import after, closer, course
+from onethinker_eval.demo.steps import around, course
 from onethinker_eval.demo.temporal import doing
 
 __all__ = ["tubes"]
@@ -128,10 +128,9 @@ def _ask(dice: Dice, scene: Scene, kinds: Sequence[str], index: int) -> Ask | No
     start, end = min(boxes), max(boxes)
     answer = {"time": [start, end], "boxes": {str(at): box for at, box in boxes.items()}}
     thought = (
-        f"I wait for the {name}. {course(scene, body)}."
-        f"{closer(scene, body, (start, end))} "
-        f"It begins {after(scene, start)} at second {start} "
-        f"and ends {after(scene, end)} at second {end}. "
+        f"I wait for the {name}. {course(scene, body)}. "
+        f"It begins: {around(scene, body, start)} at second {start}. "
+        f"It ends: {around(scene, body, end)} at second {end}. "
         "I note its box at each second."
     )
     return Ask(

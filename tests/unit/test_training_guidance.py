@@ -24,6 +24,7 @@ from onethinker_eval.training.guidance import (  # noqa: E402
     Guidance,
     Looks,
     copies,
+    deeds,
     letters,
     lists,
     looks,
@@ -37,7 +38,7 @@ from onethinker_eval.training.slots import slot_processor  # noqa: E402
 
 A, B, OTHER_B = 1, 2, 3
 MARKS = {A: "A", B: "B", OTHER_B: "B"}
-KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans", "lists")
+KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans", "lists", "deeds")
 
 
 @pytest.mark.parametrize(
@@ -215,13 +216,14 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
     assert spans(replies(ids, labels, words)).rows.tolist() == []
 
 
-def test_a_limit_looks_at_the_moments_told_in_between_too() -> None:
+def test_a_limit_looks_at_the_moments_told_last() -> None:
     course = [piece for at in range(5) for piece in (f"{at}.5", " away")]
-    words = ["When?", *course, ". Then ", "1.9", " away", ". It begins s at ", "1.8", " s.<"]
+    words = ["When?", *course, ". It begins: ", "1.5", " away", "1.9", " away", ", so after "]
+    words += ["1.5", " s at ", "1.8", " s.<"]
     ids = torch.arange(len(words))[None]
     found = spans(replies(ids, ids.masked_fill(ids < 1, -100), words))
-    assert found.asks.tolist() == [14]
-    assert found.seen[0].nonzero()[:, 0].tolist() == [3, 4, 12, 13]  # 1.5 and 1.9
+    assert found.asks.tolist() == [16, 18]
+    assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[12, 13, 14, 15]] * 2
 
 
 def test_a_name_that_is_repeated_looks_at_where_it_was_said_last() -> None:
@@ -303,6 +305,22 @@ def test_a_list_of_courses_looks_at_the_first_box_of_the_last() -> None:
     found = lists(replies(ids, ids.masked_fill(ids < 1, -100), words))
     assert found.asks.tolist() == [8, 9, 10, 11]
     assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[4]] * 4
+
+
+def test_what_a_listed_thing_did_looks_at_the_words_that_told_it() -> None:
+    words = ["?", "From the left: ", "0.5", ": [5, 5, 6, 6]", " red star", ", ", "1.5", " away"]
+    words += [":", " no", " red star", "; ", "0.5", ": [5, 5, 6, 6]", " red heart", ", ", "1.5"]
+    words += [": [5, 5, 7, 7]", " grows", ":", " fits", " red heart", ". ", "I see that ", "the"]
+    words += [" red heart", " moves", " up", ":", " no", "."]
+    ids = torch.arange(len(words))[None]
+    found = deeds(replies(ids, ids.masked_fill(ids < 1, -100), words))
+    asked = zip(found.asks.tolist(), found.seen, strict=True)
+    assert [(at, seen.nonzero()[:, 0].tolist()) for at, seen in asked] == [
+        (8, [7]),
+        (19, [18]),
+        (25, [18]),
+        (26, [18]),
+    ]
 
 
 def test_what_is_looked_at_are_tokens_of_the_right_slot_and_place() -> None:
@@ -395,6 +413,7 @@ def test_the_loss_is_that_of_the_models_own_attention() -> None:
         "times": [(0, 1)],
         "spans": [(2, 2)],
         "lists": [(1, 1)],
+        "deeds": [(1, 3)],
     }
     assert set(losses) == set(heads)
     for kind, looked in read.items():
