@@ -28,6 +28,8 @@ LONG = 16
 """Coordinates of an answer from which on it is a track that could be continued unseen."""
 COURSE = 12
 """Coordinates of boxes in a thought from which on the same holds for its course."""
+DECISIVE = 5.0
+"""Weight of a mark that says whether something fits, of other targets that are not spread 1."""
 TENTHS = 0.25
 """Spread of tenths of a second as a share of the spread of coordinates."""
 
@@ -36,7 +38,8 @@ class SmoothedNumbers:
     """Cross entropy with the numbers of replies that ground spread by `spread` of 1000.
 
     All other targets have the weight `exact`: a coordinate keeps most of its loss however well it
-    is known, and would drown what can be known for sure.
+    is known, and would drown what can be known for sure. Marks that decide what a thought concludes
+    are few, and weigh more than that.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class SmoothedNumbers:
         self._follows_time = torch.tensor([*rows.opens_box, *rows.away])
         self._tenths = torch.tensor(rows.tenths)
         self._second = torch.tensor(rows.second)
+        self._decides = torch.tensor(rows.decides)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
         kinds = (
             (rows.integers, spread),
@@ -146,8 +150,10 @@ class SmoothedNumbers:
         """
         log_probabilities = functional.log_softmax(logits.float(), dim=-1)
         number = (self._row.to(targets.device)[targets] >= 0) & spread
-        plain = functional.nll_loss(log_probabilities[~number], targets[~number], reduction="sum")
-        plain = self._exact * plain
+        known = targets[~number]
+        losses = functional.nll_loss(log_probabilities[~number], known, reduction="none")
+        decisive = torch.isin(known, self._decides.to(known.device))
+        plain = self._exact * (losses * torch.where(decisive, DECISIVE, 1.0)).sum()
         if not bool(number.any()):
             return plain
         near, weights = self._neighbours(targets[number])

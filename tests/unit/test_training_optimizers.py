@@ -101,8 +101,9 @@ ROWS = NumberRows(
     opens_box=(140,),
     away=(140,),
     second=(141,),
+    decides=(142,),
 )
-WIDTH = 142
+WIDTH = 143
 
 
 def _loss(spread: float = 2.0) -> SmoothedNumbers:
@@ -129,6 +130,12 @@ def test_what_is_not_spread_has_the_exact_weight() -> None:
     assert both.item() == pytest.approx(
         _of(_loss(), logits[:1], 5, True) + 3 * _plain(logits[1:], 5)
     )
+
+
+def test_a_mark_that_decides_weighs_more() -> None:
+    logits = torch.randn(1, WIDTH, generator=torch.manual_seed(3))
+    loss = SmoothedNumbers(ROWS, spread=2.0, vocabulary=WIDTH, exact=3.0)
+    assert _of(loss, logits, 142, False) == pytest.approx(15 * _plain(logits, 142))
 
 
 @pytest.mark.parametrize(
