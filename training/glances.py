@@ -66,7 +66,7 @@ _COPIED = re.compile(
 _COUNTS = re.compile(r"I count (?P<what>\w+)\. From the left: (?P<listed>[^.]*)\.")
 _COUNTED = re.compile(r": \d")
 _SEARCHED = re.compile(r"I look for (?:the|what) (?P<what>[^.:]+)\. From the left: ")
-_FITS = re.compile(r"(?<=:) (?:fits|no)\b")
+_MARK = re.compile(r"(?<=:) (?:fits|no)\b")
 _STATED = re.compile(r"(?P<what>the [^.:;\d]+):(?P<fits> fits)")
 _LIST = re.compile(
     r"(?P<first>From (?:the left|top to bottom): )|; (?=\d+\.\d)|, (?=(?:\d+ )?at \[)"
@@ -76,7 +76,6 @@ _COURSES = re.compile(
 )
 _LISTED = re.compile(r"(?:[^;.]|\.\d)+")
 _CHANGE = re.compile(r"\b(?:left|right|up|down|grows|shrinks|still|away)\b")
-_MARK = re.compile(r"(?<=:) (?:fits|no)(?= )")
 _FIRST = re.compile(r"\[[\d, ]+\]|away")
 _NAME = re.compile(
     r"(?P<seen>\] (?:(?:large|small) )?)?"
@@ -198,7 +197,7 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         for mark in _COUNTED.finditer(text, *found.span("listed")):
             yield mark.span(), found.span("what")
     for found in _SEARCHED.finditer(text, reply):
-        for mark in _FITS.finditer(text, found.end()):
+        for mark in _MARK.finditer(text, found.end()):
             yield mark.span(), found.span("what")
     for found in _STATED.finditer(text, reply):
         at = text.rfind(f". {found['what']}\n", 0, reply)
