@@ -67,7 +67,8 @@ _COUNTS = re.compile(r"I count (?P<what>\w+)\. From the left: (?P<listed>[^.]*)\
 _COUNTED = re.compile(r": \d")
 _SEARCHED = re.compile(r"I look for (?:the|what) (?P<what>[^.:]+)\. From the left: ")
 _MARK = re.compile(r"(?<=:) (?:fits|no)\b")
-_STATED = re.compile(r"(?P<what>the [^.:;\d]+):(?P<fits> fits)")
+_SAID = "I see that"
+_STATED = re.compile(r"(?P<what>the [^.:;\d]+):(?P<mark> (?:fits|no)\b)")
 _LIST = re.compile(
     r"(?P<first>From (?:the left|top to bottom): )|; (?=\d+\.\d)|, (?=(?:\d+ )?at \[)"
 )
@@ -188,7 +189,8 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
     """Yield the marks in the reply that say whether something fits, each with what it is to fit.
 
     Both are (start, end). Marks are the count of something listed, "fits" and "no"; they are to fit
-    what is counted or looked for, or one of the options.
+    what is counted or looked for, or one of the options. What fits none of these is told by a look
+    at the words with which the telling began: there is no option to see.
 
     >>> list(compared("I count red. From the left: 1 at [9, 9] red star: 1, 2 at [9, 9] cross.", 0))
     [((48, 51), (8, 11))]
@@ -200,9 +202,12 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         for mark in _MARK.finditer(text, found.end()):
             yield mark.span(), found.span("what")
     for found in _STATED.finditer(text, reply):
-        at = text.rfind(f". {found['what']}\n", 0, reply)
-        if at >= 0:
-            yield found.span("fits"), (at + 2, at + 2 + len(found["what"]))
+        if found["mark"] == " fits":
+            seen, at = found["what"], text.rfind(f". {found['what']}\n", 0, reply) + len(". ")
+        else:
+            seen, at = _SAID, text.rfind(_SAID, reply, found.start())
+        if at >= len(". "):
+            yield found.span("mark"), (at, at + len(seen))
 
 
 def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from onethinker_eval.demo.shapes import Mask, Rgb, painted, shape_mask
 
-__all__ = ["BLACK", "GREY", "PAPER", "Canvas", "Figure", "Slides", "text_width"]
+__all__ = ["BLACK", "GREY", "PAPER", "Canvas", "Colour", "Figure", "Slides", "text_width"]
 
 Colour = tuple[int, int, int]
 BLACK: Colour = (24, 24, 28)

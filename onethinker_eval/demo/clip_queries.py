@@ -216,15 +216,18 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
 
 
 def _happened(line: Timeline, right: str) -> str:
-    """Return all that moves or changes its size, body by body, each with whether it is `right`."""
+    """Return what moves or changes its size, body by body, up to what is `right`.
+
+    Each is told with whether it fits: that the last one does is what the conclusion repeats.
+    """
     clauses = [
         told(line, event)
         for at in order(line.scene)
         for event in line.events
         if event.body == at and event.kind != "visible"
     ]
-    marked = [f"{clause}: {'fits' if clause == right else 'no'}" for clause in clauses]
-    return f"I see that {'; '.join(marked)}."
+    marked = [f"{clause}: no" for clause in clauses[: clauses.index(right)]]
+    return f"I see that {'; '.join([*marked, f'{right}: fits'])}."
 
 
 def _part(dice: Dice, line: Timeline) -> Query | None:

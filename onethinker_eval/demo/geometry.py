@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onethinker_eval.demo.canvas import BLACK, Canvas, Figure
+from onethinker_eval.demo.canvas import BLACK, PAPER, Canvas, Figure
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.steps import at_pixel
 
@@ -82,11 +82,13 @@ class Problem:
 Draw = Callable[[Canvas, bool], None]
 
 
-def _figures(size: tuple[int, int], draw: Draw, short: str) -> tuple[Figure, Figure, Figure]:
+def _figures(
+    dice: Dice, size: tuple[int, int], draw: Draw, short: str
+) -> tuple[Figure, Figure, Figure]:
     """Return the figure with labels, without, and with labels and the question."""
-    result = []
+    result, paper = [], dice.fork("paper").tint(PAPER)
     for labels, question in ((True, False), (False, False), (True, True)):
-        canvas = Canvas(size)
+        canvas = Canvas(size, paper)
         draw(canvas, labels)
         if question:
             canvas.text(size[0] / 2, _TOP, short)
@@ -142,7 +144,7 @@ def _rectangle(dice: Dice, size: tuple[int, int]) -> Problem:
         read,
         f"The sides are {w} and {h}.",
         way,
-        *_figures(size, draw, short),
+        *_figures(dice, size, draw, short),
     )
 
 
@@ -181,7 +183,7 @@ def _triangle(dice: Dice, size: tuple[int, int]) -> Problem:
         read,
         f"The legs are {base} and {height}.",
         f"{base} × {height} = {base * height}. {base * height} / 2 = {answer}.",
-        *_figures(size, draw, "AREA = ?"),
+        *_figures(dice, size, draw, "AREA = ?"),
     )
 
 
@@ -220,7 +222,7 @@ def _circle(dice: Dice, size: tuple[int, int]) -> Problem:
         f"The circle is {at_pixel(cx, cy, size)}. The radius {at_pixel(*along, size)} is {radius}.",
         f"The radius is {radius}.",
         f"{way}.",
-        *_figures(size, draw, short),
+        *_figures(dice, size, draw, short),
     )
 
 
@@ -260,7 +262,7 @@ def _angle(dice: Dice, size: tuple[int, int]) -> Problem:
         read,
         f"The angles are {left} and {right}.",
         f"{left} + {right} = {left + right}. 180 - {left + right} = {answer}.",
-        *_figures(size, draw, "ANGLE X = ?"),
+        *_figures(dice, size, draw, "ANGLE X = ?"),
     )
 
 
@@ -297,7 +299,7 @@ def _function(dice: Dice, size: tuple[int, int]) -> Problem:
         read,
         f"I put {at} into {shown}.",
         f"{slope} × {at} = {slope * at}. {slope * at} + {start} = {answer}.",
-        *_figures(size, draw, "Y = ?"),
+        *_figures(dice, size, draw, "Y = ?"),
     )
 
 

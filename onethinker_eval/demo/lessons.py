@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onethinker_eval.demo.canvas import BLACK, Canvas, Figure, Slides, text_width
+from onethinker_eval.demo.canvas import BLACK, PAPER, Canvas, Colour, Figure, Slides, text_width
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.scene import at_share
@@ -44,8 +44,8 @@ class Lesson:
     read: str
 
 
-def _card(size: tuple[int, int], lines: tuple[str, ...], scale: int = 2) -> Figure:
-    canvas = Canvas(size, _BOARD)
+def _card(size: tuple[int, int], board: Colour, lines: tuple[str, ...], scale: int = 2) -> Figure:
+    canvas = Canvas(size, board)
     canvas.rectangle(0, size[1] - 5, size[0], size[1], (120, 84, 50))
     for at, line in enumerate(lines):
         y = size[1] / 2 + (at - (len(lines) - 1) / 2) * 15 * scale
@@ -73,6 +73,7 @@ def _near(value: int) -> tuple[str, ...]:
 def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
     """Return a lesson in which a machine turns numbers into others by one rule."""
     kind, amount = dice.pick(("add", "multiply by")), dice.integer(2, 5)
+    board = dice.fork("board").tint(_BOARD)
     word = f"{kind} {amount}"
 
     def out(number: int) -> int:
@@ -81,7 +82,10 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
     numbers = dice.sample(range(2, 10), 4)
     shown, new = numbers[:3], numbers[3]
     pairs = [f"{n} > {out(n)}" for n in shown]
-    cards = (_card(size, ("NUMBER", "MACHINE")), *(_card(size, (pair,), 3) for pair in pairs))
+    cards = (
+        _card(size, board, ("NUMBER", "MACHINE")),
+        *(_card(size, board, (pair,), 3) for pair in pairs),
+    )
     case = f"{new} > ?"
     at = dice.integer(0, 2)
     rules = [f"{verb} {value}" for verb in ("add", "multiply by") for value in range(2, 7)]
@@ -123,7 +127,7 @@ def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
     )
     told = f"A number machine is shown. {spoken[0].upper()}{spoken[1:]}. The rule is {word}."
     slides = Slides(cards, _CARD_S, FPS)
-    picture = _card(size, (case,), 3)
+    picture = _card(size, board, (case,), 3)
     return Lesson(slides, "Math", told, recall, rule, use, picture, facts, " ".join(read))
 
 
@@ -140,11 +144,12 @@ def sums(dice: Dice, size: tuple[int, int]) -> Lesson:
     """Return a lesson that names two numbers and asks for their sum, difference or product."""
     sign, verb = dice.pick((("+", "sum"), ("-", "difference"), ("×", "product")))
     a, b = sorted(dice.sample(range(2, 10), 2), reverse=True)
+    board = dice.fork("board").tint(_BOARD)
     result = {"+": a + b, "-": a - b, "×": a * b}[sign]
     cards = (
-        _card(size, (f"A = {a}",), 3),
-        _card(size, (f"B = {b}",), 3),
-        _card(size, (f"A {sign} B = ?",), 2),
+        _card(size, board, (f"A = {a}",), 3),
+        _card(size, board, (f"B = {b}",), 3),
+        _card(size, board, (f"A {sign} B = ?",), 2),
     )
     read = [
         f"{_at(0)} A {_written(size, f'A = {a}', -1, None)} is {a}.",
@@ -190,7 +195,10 @@ def experiment(dice: Dice, size: tuple[int, int]) -> Lesson:
     """Return a lesson in which drops turn the liquid in a glass from one colour to another."""
     before, after = dice.sample(("red", "green", "blue", "yellow", "purple", "orange"), 2)
     drops = dice.integer(2, 5)
-    cards = tuple(_glass(size, before if at < drops else after, at) for at in range(drops + 1))
+    paper = dice.fork("paper").tint(PAPER)
+    cards = tuple(
+        _glass(size, paper, before if at < drops else after, at) for at in range(drops + 1)
+    )
     colours = tuple(c for c in COLOURS if c not in (before, after))
     liquid, number = at_share(0.5, 0.6), at_share(*_COUNT)
     first = f"{_at(0, _DROP_S)} the liquid {liquid} is {before}."
@@ -229,8 +237,8 @@ def experiment(dice: Dice, size: tuple[int, int]) -> Lesson:
     return Lesson(slides, "chemistry", told, recall, rule, use, cards[-1], facts, read)
 
 
-def _glass(size: tuple[int, int], colour: str, drops: int) -> Figure:
-    canvas = Canvas(size)
+def _glass(size: tuple[int, int], paper: Colour, colour: str, drops: int) -> Figure:
+    canvas = Canvas(size, paper)
     x1, x2, y1, y2 = size[0] * 0.3, size[0] * 0.7, size[1] * 0.28, size[1] * 0.86
     canvas.rectangle(x1, y1 + 16, x2, y2, COLOURS[colour])
     for start, end in (((x1, y1), (x1, y2)), ((x1, y2), (x2, y2)), ((x2, y2), (x2, y1))):

@@ -141,6 +141,7 @@ def test_what_happened_is_told_with_whether_an_option_says_so(name: str) -> None
         events = re.findall(r"(the \w+ \w+ [a-z ]+): (fits|no)[;.]", ask.thinking)
         options = {option[3:] for option in ask.options}
         assert all((mark == "fits") == (event in options) for event, mark in events)
+        assert [mark for _, mark in events][-1:] in ([], ["fits"])
         marked += bool(events)
     assert marked > 2
 

@@ -274,8 +274,9 @@ def test_what_an_option_says_looks_at_it() -> None:
     words += [" the bar grows", ":", " no", "; ", "the star", " grows", ":", " fits", "."]
     ids = torch.arange(len(words))[None]
     found = copies(replies(ids, ids.masked_fill(ids < 8, -100), words), words, {})
-    assert found.asks.tolist() == [15]  # there is none to look at where nothing fits
-    assert found.seen[0].nonzero()[:, 0].tolist() == [2, 3]
+    assert found.asks.tolist() == [10, 15]  # at the colon
+    seen = [one.nonzero()[:, 0].tolist() for one in found.seen]
+    assert seen == [[8], [2, 3]]  # where no option fits, how the telling began
 
 
 def test_where_a_list_goes_on_it_looks_at_what_was_listed_last() -> None:
