@@ -214,7 +214,7 @@ def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
     """Yield the words in the reply on what a listed thing did, each with those that told it before.
 
     All are (start, end). They are the mark of a course in a list, and what is stated of the thing
-    by its name after the list.
+    by its name after the list: of its words those that say the same, or all if none does.
 
     >>> text = "From the left: 0.5: [1, 1, 2, 2] red bar, 1.5: [1, 1, 3, 3] grows: fits red bar. So"
     >>> [(text[start:end], [text[a:b] for a, b in told]) for (start, end), told in done(text, 0)]
@@ -234,7 +234,12 @@ def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
             name = _NAME.search(text, *part.span())
             end = text.find(":", *part.span())
             if name and end > 0 and name["name"] in changes:
-                yield (name.end(), end), changes[name["name"]]
+                told = changes[name["name"]]
+                stated = text[name.end() : end]
+                yield (
+                    (name.end(), end),
+                    [one for one in told if text[slice(*one)] in stated] or told,
+                )
 
 
 def followed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:

@@ -1,13 +1,13 @@
 """A loss that knows that 500 is nearly 501: coordinates spread over neighbouring number tokens.
 
-Where one token stands for a whole number, plain cross entropy treats a coordinate that is one
-off like one that is 500 off. Here the target of a coordinate is a Gaussian over the tokens of its
-own row (integers, or tenths of a second), which for small models from scratch is the difference
-between learning places in minutes and not at all. Only places in thoughts and replies that ground
-(with boxes or times) are treated so, and in these neither whole seconds nor the times of a course:
-a count of 5 is not nearly one of 6, nor is second 3 nearly second 4. All coordinates are, small
-ones too: a sharp target among spread ones wins every greedy choice that it is near to. Other tokens
-keep their one-hot target.
+Where one token stands for a whole number, plain cross entropy treats a coordinate that is one off
+like one that is 500 off. Here the target of a coordinate is a Gaussian over the tokens of its own
+row (integers, or tenths of a second), which for small models from scratch is the difference between
+learning places in minutes and not at all. Only places in thoughts and replies that ground (with
+boxes or times) are treated so, and in these neither whole seconds nor the times of a course nor one
+of these said again: a count of 5 is not nearly one of 6, nor is second 3 nearly second 4. All
+coordinates are, small ones too: a sharp target among spread ones wins every greedy choice that it
+is near to. Other tokens keep their one-hot target.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ class SmoothedNumbers:
         self._follows_time = torch.tensor([*rows.opens_box, *rows.away])
         self._tenths = torch.tensor(rows.tenths)
         self._second = torch.tensor(rows.second)
+        self._after = torch.tensor(rows.after)
         self._decides = torch.tensor(rows.decides)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
         kinds = (
@@ -78,8 +79,8 @@ class SmoothedNumbers:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
 
         Those of places in thoughts, and those of rows with boxes or times but for the times of a
-        course and for whole seconds: the two numbers that open a time, and one after the word
-        "second".
+        course, said first or again after the word "after", and for whole seconds: the two numbers
+        that open a time, and one after the word "second".
         """
         place = targets.device
         grounds = torch.isin(targets, self._grounds.to(place)).any(dim=1, keepdim=True)
@@ -91,6 +92,8 @@ class SmoothedNumbers:
         exact = after & torch.isin(targets, self._whole.to(place))
         follows = torch.isin(targets, self._follows_time.to(place))
         exact |= _later(follows, -1) & torch.isin(targets, self._tenths.to(place))
+        again = torch.isin(targets, self._after.to(place))
+        exact |= _later(again, 2) & torch.isin(targets, self._tenths.to(place))
         return named | (grounds & ~exact)
 
     def _boxes(self, targets: torch.Tensor) -> torch.Tensor:

@@ -94,17 +94,18 @@ def _told(scene: Scene, body: Body, at: Sequence[int], told: str = "") -> list[s
     return parts
 
 
-def around(scene: Scene, body: Body, limit: float) -> str:
+def around(scene: Scene, body: Body, limit: float, stops: bool = False) -> str:
     """Return the moments around a limit (s) of an event, and the last of them that is before it.
 
     They are all of those from one moment of a course to the next, so that what was told of them
-    roughly is told closely. What the body did is what it did since the moment before, of all.
+    roughly is told closely. What the body did is what it did since the moment before, of all: so
+    what `stops` at the limit is in motion until after the moment named, and what sets off is not.
     """
     pairs, moments = _pairs(scene), _moments(scene)
     later = (at for at in range(1, len(moments)) if pairs[moments[at]] >= limit)
     high = next(later, len(moments) - 1)
     told = _told(scene, body, range(moments[high - 1], moments[high] + 1))
-    before = [time_s for time_s in pairs if time_s <= limit]
+    before = [time_s for time_s in pairs if time_s < limit or (time_s == limit and not stops)]
     return f"{', '.join(told)}, so after {before[-1] if before else 0.0:.1f} s"
 
 

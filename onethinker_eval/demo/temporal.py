@@ -108,7 +108,7 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
         f"I need the time in which {subject} {act}.{step} "
         f"{course(line.scene, body)}. "
         f"It begins: {around(line.scene, body, start)} at {start:.1f} s. "
-        f"It ends: {around(line.scene, body, end)} at {end:.1f} s."
+        f"It ends: {around(line.scene, body, end, event.kind != 'visible')} at {end:.1f} s."
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}
     return Ask(

@@ -209,8 +209,10 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
     found = spans(replies(ids, labels, words))
     asked = zip(found.asks.tolist(), found.seen, strict=True)
     assert [(at, seen.nonzero()[:, 0].tolist()) for at, seen in asked] == [
-        *[(at, list(range(5, 13))) for at in (19, 21)],  # 1.8 is between 1.5 and 2.5
-        *[(at, list(range(13, 19))) for at in (23, 25)],  # 9.0 is after them all
+        (19, list(range(5, 9))),  # the moment itself
+        (21, list(range(5, 13))),  # 1.8 is between 1.5 and 2.5
+        (23, [17, 18]),
+        (25, list(range(13, 19))),  # 9.0 is after them all
     ]
     words[1:17] = ["From the left: ", *["."] * 15]  # a single moment is no course
     assert spans(replies(ids, labels, words)).rows.tolist() == []
@@ -223,7 +225,8 @@ def test_a_limit_looks_at_the_moments_told_last() -> None:
     ids = torch.arange(len(words))[None]
     found = spans(replies(ids, ids.masked_fill(ids < 1, -100), words))
     assert found.asks.tolist() == [16, 18]
-    assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[12, 13, 14, 15]] * 2
+    seen = [one.nonzero()[:, 0].tolist() for one in found.seen]
+    assert seen == [[12, 13], [12, 13, 14, 15]]
 
 
 def test_a_name_that_is_repeated_looks_at_where_it_was_said_last() -> None:
