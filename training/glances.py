@@ -53,7 +53,7 @@ _WHICH = {"first": 0, "second": 1}
 _GIVEN = re.compile(_BOX)
 _COURSE = re.compile(_ENTRY)
 _LIMITS = re.compile(
-    r"(?<= after )\d+\.\d|(?<= s at )\d+\.\d|(?<=is from )\d+\.\d|(?<= s to )\d+\.\d"
+    r"(?<= by )\d+\.\d|(?<= s at )\d+\.\d|(?<=is from )\d+\.\d|(?<= s to )\d+\.\d"
     r"|(?<=second )\d+"
 )
 _COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)')
@@ -276,9 +276,9 @@ def entries(text: str, reply: int) -> Iterator[Entry]:
 def limits(text: str, reply: int) -> Iterator[Span]:
     """Yield start and end of the times in the reply that limit an event, or are next to a limit.
 
-    >>> text = "It begins after 10.2 s at 10.5 s and ends after 13.9 s at 14.0 s."
+    >>> text = "It begins by 10.7 s at 10.5 s and ends by 14.2 s at 14.0 s."
     >>> [text[start:end] for start, end in limits(text, 0)]
-    ['10.2', '10.5', '13.9', '14.0']
+    ['10.7', '10.5', '14.2', '14.0']
     """
     for found in _LIMITS.finditer(text, reply):
         yield found.span()

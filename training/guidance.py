@@ -324,7 +324,7 @@ def spans(told: Sequence[Told]) -> Looks:
     """Return for each limit of an event in a reply the tokens of the moments around that time.
 
     They are those of the course that was told last before it, of two moments or more. The moment
-    that it is "after" is one of them said again, and looks at that one alone.
+    "by" which it is past is one of them said again, and looks at that one alone.
     """
     length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
@@ -337,7 +337,7 @@ def spans(told: Sequence[Told]) -> Looks:
                 after = [entry.seconds > time_s for entry in course]
                 first = after.index(True) if any(after) else len(course) - 1
                 near = course[max(0, first - 1) : first + 1]
-                if one.text.endswith("after ", 0, start):
+                if one.text.endswith(" by ", 0, start):
                     near = [entry for entry in course if entry.seconds <= time_s][-1:] or near[:1]
                 seen = chain(*(one.tokens(entry.start, entry.end) for entry in near))
                 made.append((row, one.token(start) - 1, _mask(seen, length)))

@@ -56,7 +56,7 @@ class SmoothedNumbers:
         self._follows_time = torch.tensor([*rows.opens_box, *rows.away])
         self._tenths = torch.tensor(rows.tenths)
         self._second = torch.tensor(rows.second)
-        self._after = torch.tensor(rows.after)
+        self._by = torch.tensor(rows.by)
         self._decides = torch.tensor(rows.decides)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
         kinds = (
@@ -79,7 +79,7 @@ class SmoothedNumbers:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
 
         Those of places in thoughts, and those of rows with boxes or times but for the times of a
-        course, said first or again after the word "after", and for whole seconds: the two numbers
+        course, said first or again after the word "by", and for whole seconds: the two numbers
         that open a time, and one after the word "second".
         """
         place = targets.device
@@ -92,7 +92,7 @@ class SmoothedNumbers:
         exact = after & torch.isin(targets, self._whole.to(place))
         follows = torch.isin(targets, self._follows_time.to(place))
         exact |= _later(follows, -1) & torch.isin(targets, self._tenths.to(place))
-        again = torch.isin(targets, self._after.to(place))
+        again = torch.isin(targets, self._by.to(place))
         exact |= _later(again, 2) & torch.isin(targets, self._tenths.to(place))
         return named | (grounds & ~exact)
 

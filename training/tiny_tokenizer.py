@@ -91,7 +91,7 @@ class NumberRows:
     `grounding` are the ids of fragments with which boxes and times begin, `opens_time` of the one
     before the two ends of a time, `opens_point` before the two numbers of a place in a thought,
     `opens_box` before the four of a box there, `away` of what stands in its stead, `second` and
-    `after` of these words, `decides` of the marks that say whether something fits.
+    `by` of these words, `decides` of the marks that say whether something fits.
     """
 
     integers: tuple[int, ...]
@@ -103,7 +103,7 @@ class NumberRows:
     opens_box: tuple[int, ...]
     away: tuple[int, ...]
     second: tuple[int, ...]
-    after: tuple[int, ...]
+    by: tuple[int, ...]
     decides: tuple[int, ...]
 
 
@@ -157,7 +157,7 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         (vocabulary[": ["],),
         tuple(vocabulary[text] for text in ("\u0120away",) if text in vocabulary),
         tuple(vocabulary[text] for text in ("\u0120second",) if text in vocabulary),
-        tuple(vocabulary[text] for text in ("\u0120after",) if text in vocabulary),
+        tuple(vocabulary[text] for text in ("\u0120by",) if text in vocabulary),
         tuple(vocabulary[text] for text in ("\u0120fits", "\u0120no") if text in vocabulary),
     )
 

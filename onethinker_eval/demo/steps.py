@@ -28,6 +28,7 @@ FRAMES = FrameRule(fps=2.0, max_frames=32)
 _MOMENTS = 8
 _LEAST = 12.0
 """Change of a place or a size that counts, in 1000ths of the frame: two pixels of a demo clip."""
+_INSTANT = 1e-6
 _CHANGES = (("left", "right"), ("up", "down"), ("shrinks", "grows"))
 
 
@@ -94,19 +95,24 @@ def _told(scene: Scene, body: Body, at: Sequence[int], told: str = "") -> list[s
     return parts
 
 
-def around(scene: Scene, body: Body, limit: float, stops: bool = False) -> str:
-    """Return the moments around a limit (s) of an event, and the last of them that is before it.
+def around(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) -> str:
+    """Return the moments around a limit (s) of an event, and the first that shows that it is past.
 
-    They are all of those from one moment of a course to the next, so that what was told of them
-    roughly is told closely. What the body did is what it did since the moment before, of all: so
-    what `stops` at the limit is in motion until after the moment named, and what sets off is not.
+    They are all of those from one moment of a course to the next or the one after, so that what was
+    told of them roughly is told closely. What the body did is what it did since the moment before,
+    of all: the first at which something `moves` is told after it set off, the first at which it
+    stands again one moment after it stopped. What is in view is there at once, and away at once.
     """
     pairs, moments = _pairs(scene), _moments(scene)
-    later = (at for at in range(1, len(moments)) if pairs[moments[at]] >= limit)
-    high = next(later, len(moments) - 1)
-    told = _told(scene, body, range(moments[high - 1], moments[high] + 1))
-    before = [time_s for time_s in pairs if time_s < limit or (time_s == limit and not stops)]
-    return f"{', '.join(told)}, so after {before[-1] if before else 0.0:.1f} s"
+    last = len(pairs) - 1
+    later = ends != moves  # what is so at the limit itself is in view, or has not set off
+    past = (at for at, time_s in enumerate(pairs) if time_s > limit - (not later) * _INSTANT)
+    first = next(past, last)
+    seen = min(first + (ends and moves), last)
+    low = max(at for at in moments if at <= max(0, first - 1))
+    high = min(at for at in moments if at >= seen)
+    told = _told(scene, body, range(low, high + 1))
+    return f"{', '.join(told)}, so by {pairs[seen]:.1f} s"
 
 
 def _inside(scene: Scene, body: Body, time_s: float) -> list[int] | None:

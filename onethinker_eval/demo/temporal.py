@@ -104,11 +104,13 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
     start, end = event.span_s
     act = doing(event.kind)
     question = dice.pick(_ASK[style]).format(subject, act)
+    moves = event.kind != "visible"
+    begins = around(line.scene, body, start, ends=False, moves=moves)
+    ends = around(line.scene, body, end, ends=True, moves=moves)
     thought = (
         f"I need the time in which {subject} {act}.{step} "
         f"{course(line.scene, body)}. "
-        f"It begins: {around(line.scene, body, start)} at {start:.1f} s. "
-        f"It ends: {around(line.scene, body, end, event.kind != 'visible')} at {end:.1f} s."
+        f"It begins: {begins} at {start:.1f} s. It ends: {ends} at {end:.1f} s."
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}
     return Ask(

@@ -127,10 +127,11 @@ def _ask(dice: Dice, scene: Scene, kinds: Sequence[str], index: int) -> Ask | No
     name, act = body.name, doing(kind)
     start, end = min(boxes), max(boxes)
     answer = {"time": [start, end], "boxes": {str(at): box for at, box in boxes.items()}}
+    begins = around(scene, body, start, ends=False, moves=False)
+    ends = around(scene, body, end, ends=True, moves=False)
     thought = (
         f"I wait for the {name}. {course(scene, body)}. "
-        f"It begins: {around(scene, body, start)} at second {start}. "
-        f"It ends: {around(scene, body, end)} at second {end}. "
+        f"It begins: {begins} at second {start}. It ends: {ends} at second {end}. "
         "I note its box at each second."
     )
     return Ask(

@@ -199,8 +199,8 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
     None
 ):
     course = [piece for at in range(5) for piece in (f"{at}.5", ": [", "5, 2, 9, 4", "], ")]
-    course[16:] = ["4.5", " away", ". It begins after "]
-    words = ["When?", *course, "1.5", " s at ", "1.8", " s and ends after ", "4.5", " s at ", "9.0"]
+    course[16:] = ["4.5", " away", ". It begins by "]
+    words = ["When?", *course, "1.5", " s at ", "1.8", " s and ends by ", "4.5", " s at ", "9.0"]
     ids = torch.arange(len(words))[None]
     labels = ids.masked_fill(ids < 1, -100)
     found = times(replies(ids, labels, words))
@@ -220,7 +220,7 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
 
 def test_a_limit_looks_at_the_moments_told_last() -> None:
     course = [piece for at in range(5) for piece in (f"{at}.5", " away")]
-    words = ["When?", *course, ". It begins: ", "1.5", " away", "1.9", " away", ", so after "]
+    words = ["When?", *course, ". It begins: ", "1.5", " away", "1.9", " away", ", so by "]
     words += ["1.5", " s at ", "1.8", " s.<"]
     ids = torch.arange(len(words))[None]
     found = spans(replies(ids, ids.masked_fill(ids < 1, -100), words))

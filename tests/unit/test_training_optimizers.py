@@ -104,7 +104,7 @@ ROWS = NumberRows(
     opens_box=(140,),
     away=(140,),
     second=(141,),
-    after=(141,),
+    by=(141,),
     decides=(142,),
 )
 WIDTH = 143
@@ -203,10 +203,10 @@ def test_coordinates_and_tenths_are_spread_but_no_counts_and_whole_seconds() -> 
         assert [float(tokenizer.decode([one]).strip(" ,")) for one in spread] == expected, reply
 
 
-def test_the_moment_before_a_limit_is_one_told_before_and_exact() -> None:
+def test_the_moment_past_a_limit_is_one_told_before_and_exact() -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
     loss = SmoothedNumbers(number_rows(tokenizer), spread=8.0, vocabulary=len(tokenizer))
-    reply = '0.6 away, so after 0.6 s at 1.2 s.</think>\n<answer>{"time": [1.3, 4.0]}</answer>'
+    reply = '0.6 away, so by 0.6 s at 1.2 s.</think>\n<answer>{"time": [1.3, 4.0]}</answer>'
     ids = torch.tensor([tokenizer(reply)["input_ids"]])
     numbers = [tokenizer.decode([one]) for one in ids[loss.spread(ids)]]
     assert [one for one in numbers if one.strip(", ")[:1].isdigit()] == ["1.2", "1.3", "4.0"]
