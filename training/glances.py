@@ -202,12 +202,12 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         for mark in _MARK.finditer(text, found.end()):
             yield mark.span(), found.span("what")
     for found in _STATED.finditer(text, reply):
-        if found["mark"] == " fits":
-            seen, at = found["what"], text.rfind(f". {found['what']}\n", 0, reply) + len(". ")
-        else:
-            seen, at = _SAID, text.rfind(_SAID, reply, found.start())
-        if at >= len(". "):
-            yield found.span("mark"), (at, at + len(seen))
+        option = text.rfind(f". {found['what']}\n", 0, reply) + len(". ")
+        said = text.rfind(_SAID, reply, found.start())
+        if found["mark"] == " fits" and option >= len(". "):
+            yield found.span("mark"), (option, option + len(found["what"]))
+        elif found["mark"] == " no" and said >= 0:
+            yield found.span("mark"), (said, said + len(_SAID))
 
 
 def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.shapes import Mask, Rgb, painted, shape_mask
 
-__all__ = ["BLACK", "GREY", "PAPER", "Canvas", "Colour", "Figure", "Slides", "text_width"]
+__all__ = ["BLACK", "GREY", "PAPER", "Canvas", "Colour", "Figure", "Slides", "text_width", "tinted"]
 
 Colour = tuple[int, int, int]
 BLACK: Colour = (24, 24, 28)
 GREY: Colour = (190, 190, 186)
 PAPER: Colour = (250, 248, 240)
+_TINT = 12
 _GLYPHS = {
     "0": "ehjlphe",
     "1": "4c4444e",
@@ -86,6 +88,16 @@ def _glyph(character: str) -> Mask:
 def text_width(text: str, scale: int = 1) -> int:
     """Return the width of a line of text in pixels."""
     return (6 * len(text) - 1) * scale
+
+
+def tinted(dice: Dice, colour: Colour) -> Colour:
+    """Return a colour next to `colour`.
+
+    Where only few pictures are possible, each comes on paper of its own: else those that the
+    evaluation holds could not be trained on, and what they show would never be learnt.
+    """
+    red, green, blue = (min(255, max(0, part + dice.integer(-_TINT, _TINT))) for part in colour)
+    return red, green, blue
 
 
 class Canvas:

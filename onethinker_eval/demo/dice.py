@@ -79,15 +79,6 @@ class Dice:
             raise ValueError(f"cannot take {count} of {len(items)}")
         return self.shuffled(items)[:count]
 
-    def tint(self, colour: tuple[int, int, int], reach: int = 12) -> tuple[int, int, int]:
-        """Return a colour (red, green, blue; 0..255) each part of which is at most `reach` off.
-
-        Where only few pictures are possible, each comes in a colour of its own: else those that
-        the evaluation holds could not be trained on, and what they show would never be learnt.
-        """
-        red, green, blue = (min(255, max(0, part + self.integer(-reach, reach))) for part in colour)
-        return red, green, blue
-
     def fork(self, *labels: object) -> Dice:
         """Return an independent source of the same stream, named by `labels`."""
         return Dice(scene_seed(SPLITS[self.seed % 2], self.seed, *labels))

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from onethinker_eval.demo.canvas import BLACK, PAPER, Canvas, Figure
+from onethinker_eval.demo.canvas import BLACK, PAPER, Canvas, Figure, tinted
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.steps import at_pixel
 
@@ -86,7 +86,7 @@ def _figures(
     dice: Dice, size: tuple[int, int], draw: Draw, short: str
 ) -> tuple[Figure, Figure, Figure]:
     """Return the figure with labels, without, and with labels and the question."""
-    result, paper = [], dice.fork("paper").tint(PAPER)
+    result, paper = [], tinted(dice.fork("paper"), PAPER)
     for labels, question in ((True, False), (False, False), (True, True)):
         canvas = Canvas(size, paper)
         draw(canvas, labels)

@@ -9,7 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onethinker_eval.demo.canvas import BLACK, PAPER, Canvas, Colour, Figure, Slides, text_width
+from onethinker_eval.demo.canvas import (
+    BLACK,
+    PAPER,
+    Canvas,
+    Colour,
+    Figure,
+    Slides,
+    text_width,
+    tinted,
+)
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.scene import at_share
@@ -73,7 +82,7 @@ def _near(value: int) -> tuple[str, ...]:
 def machine(dice: Dice, size: tuple[int, int]) -> Lesson:
     """Return a lesson in which a machine turns numbers into others by one rule."""
     kind, amount = dice.pick(("add", "multiply by")), dice.integer(2, 5)
-    board = dice.fork("board").tint(_BOARD)
+    board = tinted(dice.fork("board"), _BOARD)
     word = f"{kind} {amount}"
 
     def out(number: int) -> int:
@@ -144,7 +153,7 @@ def sums(dice: Dice, size: tuple[int, int]) -> Lesson:
     """Return a lesson that names two numbers and asks for their sum, difference or product."""
     sign, verb = dice.pick((("+", "sum"), ("-", "difference"), ("×", "product")))
     a, b = sorted(dice.sample(range(2, 10), 2), reverse=True)
-    board = dice.fork("board").tint(_BOARD)
+    board = tinted(dice.fork("board"), _BOARD)
     result = {"+": a + b, "-": a - b, "×": a * b}[sign]
     cards = (
         _card(size, board, (f"A = {a}",), 3),
@@ -195,7 +204,7 @@ def experiment(dice: Dice, size: tuple[int, int]) -> Lesson:
     """Return a lesson in which drops turn the liquid in a glass from one colour to another."""
     before, after = dice.sample(("red", "green", "blue", "yellow", "purple", "orange"), 2)
     drops = dice.integer(2, 5)
-    paper = dice.fork("paper").tint(PAPER)
+    paper = tinted(dice.fork("paper"), PAPER)
     cards = tuple(
         _glass(size, paper, before if at < drops else after, at) for at in range(drops + 1)
     )
