@@ -146,7 +146,7 @@ class Guidance:
         found = looks(told, sizes)
         others: dict[str, Callable[[], Looks]] = {
             "letters": lambda: letters(ids, self._texts, self._marks),
-            "options": lambda: lookups(ids, self._marks),
+            "options": lambda: lookups(ids, self._texts, self._marks),
             "copies": lambda: copies(told, self._texts, self._marks),
             "times": lambda: times(told),
             "spans": lambda: spans(told),
@@ -284,23 +284,30 @@ def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str])
     return _several(made, length)
 
 
-def lookups(ids: torch.Tensor, marks: Mapping[int, str]) -> Looks:
+def lookups(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
     """Return the look of each row of `ids` (rows, length) that looks an option up.
 
     The token before the row's last option letter asks; the option of that letter in the list is
-    seen, from its first token to the one that was said last: what tells it from the other options
-    may be any word of it. `marks` are the letters by token; rows without options have no look.
+    seen, from its first token to the one that was said last, but for what all the options say.
+    `texts` and `marks` are those of `letters`; rows without options have no look.
     """
     made: list[tuple[int, int, torch.Tensor]] = []
     for row, tokens in enumerate(ids.tolist()):
-        *listed, said = [at for at, token in enumerate(tokens) if token in marks] or [0]
-        for at in listed:
-            if marks[tokens[at]] == marks[tokens[said]]:
-                pairs = zip(tokens[at + 1 : said], tokens[said + 1 :], strict=False)
-                same = len(list(takewhile(lambda pair: pair[0] == pair[1], pairs)))
-                if same and tokens[at + same] == tokens[said - 1]:
-                    seen = _mask(range(at + 1, at + same + 1), len(tokens))
-                    made.append((row, said - 1, seen))
+        options: dict[int, list[int]] = {}
+        for at, mark in _options(tokens, texts, marks):
+            options.setdefault(mark, []).append(at)
+        *listed, said = options or [0]
+        for mark in listed:
+            if marks[tokens[mark]] == marks[tokens[said]]:
+                words = (tokens[at] for at in options[mark])
+                again = zip(options[mark], words, tokens[said + 1 :], strict=False)
+                seen = [at for at, *_ in takewhile(lambda one: one[1] == one[2], again)]
+                if seen and tokens[seen[-1]] == tokens[said - 1]:
+                    shared = set.intersection(
+                        *({tokens[at] for at in options[one]} for one in listed)
+                    )
+                    own = [at for at in seen if tokens[at] not in shared]
+                    made.append((row, said - 1, _mask(own or seen, len(tokens))))
                 break
     return _several(made, ids.shape[1])
 

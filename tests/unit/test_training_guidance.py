@@ -44,8 +44,10 @@ KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans", 
 @pytest.mark.parametrize(
     ("tokens", "expected"),
     [
-        # A x y, B x z | I look for x z B x z .
-        ([A, 7, 8, B, 7, 9, 50, 60, 7, 9, B, 7, 9, 40], [(0, 9, [4, 5])]),
+        # A x y, B x z | I look for x z B x z . (all options say x)
+        ([A, 7, 8, B, 7, 9, 50, 60, 7, 9, B, 7, 9, 40], [(0, 9, [5])]),
+        # A x y, B y x | I look for y x B y x . (they all say the same, in another order)
+        ([A, 7, 8, B, 8, 7, 50, 60, 8, 7, B, 8, 7, 40], [(0, 9, [4, 5])]),
         # the list has letters of another form
         ([A, 7, OTHER_B, 9, 50, 9, B, 9, 40], [(0, 5, [3])]),
         ([50, 60, 7], []),  # no options at all
@@ -53,8 +55,11 @@ KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans", 
         ([A, 7, B, 9, 50, 8, B, 9, 40], []),  # what was looked for is not what the option says
     ],
 )
-def test_a_lookup_sees_all_words_of_the_option_looked_for(tokens, expected) -> None:
-    found = lookups(torch.tensor([tokens]), MARKS)
+def test_a_lookup_sees_the_words_of_the_option_looked_for_that_not_all_have(
+    tokens, expected
+) -> None:
+    texts = ["\n" if token == 50 else " word" for token in range(61)]
+    found = lookups(torch.tensor([tokens]), texts, MARKS)
     seen = [one.nonzero().flatten().tolist() for one in found.seen]
     assert list(zip(found.rows.tolist(), found.asks.tolist(), seen, strict=True)) == expected
 
