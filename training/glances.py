@@ -24,6 +24,7 @@ __all__ = [
     "followed",
     "glances",
     "limits",
+    "past",
     "renamed",
 ]
 
@@ -52,9 +53,9 @@ _TOLD = re.compile(
 _WHICH = {"first": 0, "second": 1}
 _GIVEN = re.compile(_BOX)
 _COURSE = re.compile(_ENTRY)
-_LIMITS = re.compile(
-    r"(?<= by )\d+\.\d|(?<= s at )\d+\.\d|(?<=is from )\d+\.\d|(?<= s to )\d+\.\d"
-    r"|(?<=second )\d+"
+_LIMITS = re.compile(r"(?<=is from )\d+\.\d|(?<= s to )\d+\.\d")
+_PAST = re.compile(
+    r" by (?P<by>\d+\.\d) s(?: less (?P<less>\d+\.\d) s)? at (?:second )?(?P<limit>\d+(?:\.\d)?)"
 )
 _COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)')
 _COPIED = re.compile(
@@ -274,14 +275,28 @@ def entries(text: str, reply: int) -> Iterator[Entry]:
 
 
 def limits(text: str, reply: int) -> Iterator[Span]:
-    """Yield start and end of the times in the reply that limit an event, or are next to a limit.
+    """Yield start and end of the times in the reply that limit an event.
 
-    >>> text = "It begins by 10.7 s at 10.5 s and ends by 14.2 s at 14.0 s."
+    >>> text = "That is from 10.2 s to 14.0 s."
     >>> [text[start:end] for start, end in limits(text, 0)]
-    ['10.7', '10.5', '14.2', '14.0']
+    ['10.2', '14.0']
     """
     for found in _LIMITS.finditer(text, reply):
         yield found.span()
+
+
+def past(text: str, reply: int) -> Iterator[tuple[Span, Span | None, Span]]:
+    """Yield the moments by which a limit of an event is past, how long it is, and the limit.
+
+    All are (start, end); None stands for a limit after the last moment.
+
+    >>> text = "It begins by 10.7 s less 0.2 s at 10.5 s."
+    >>> [[text[start:end] for start, end in found] for found in past(text, 0)]
+    [['10.7', '0.2', '10.5']]
+    """
+    for found in _PAST.finditer(text, reply):
+        less = found.span("less") if found["less"] else None
+        yield found.span("by"), less, found.span("limit")
 
 
 def coordinates(text: str) -> Iterator[Span]:

@@ -23,6 +23,7 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
 from onethinker_eval.training.glances import (
     Entry,
     Glance,
+    Span,
     compared,
     coordinates,
     copied,
@@ -31,6 +32,7 @@ from onethinker_eval.training.glances import (
     followed,
     glances,
     limits,
+    past,
     renamed,
 )
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
@@ -57,6 +59,8 @@ NEAR = 0.6
 """Slots of a clip are near to a time up to this share of the time between two of them."""
 STRIDE = 3
 """One of so many tokens of a clip is asked whether it sees its time."""
+BEFORE = 3
+"""Moments before the one by which a limit is past that tell how long it is."""
 _PICTURE = "\x00"
 
 
@@ -330,33 +334,52 @@ def times(told: Sequence[Told]) -> Looks:
 def spans(told: Sequence[Told]) -> Looks:
     """Return for each limit of an event in a reply the tokens of the moments around that time.
 
-    They are those of the course that was told last before it, of two moments or more. The moment
-    "by" which it is past is one of them said again, and looks at that one alone.
+    They are those of the course that was told last before it, of two moments or more. The moment by
+    which it is past is one of them said again, and looks at that one alone; how long it is past is
+    seen in those around that moment, and the limit itself reckoned from these two.
     """
     length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
+
+    def look(row: int, one: Told, at: int, seen: Iterable[Span]) -> None:
+        tokens = chain(*(one.tokens(*span) for span in seen))
+        made.append((row, one.token(at) - 1, _mask(tokens, length)))
+
     for row, one in enumerate(told):
         found = list(entries(one.text, one.start))
         for start, stop in limits(one.text, one.start):
-            course = _course([entry for entry in found if entry.end < start])
+            course = _course(found, start)
             if len(course) > 1:
-                time_s = float(one.text[start:stop])
-                after = [entry.seconds > time_s for entry in course]
-                first = after.index(True) if any(after) else len(course) - 1
-                near = course[max(0, first - 1) : first + 1]
-                if one.text.endswith(" by ", 0, start):
-                    near = [entry for entry in course if entry.seconds <= time_s][-1:] or near[:1]
-                seen = chain(*(one.tokens(entry.start, entry.end) for entry in near))
-                made.append((row, one.token(start) - 1, _mask(seen, length)))
+                at = min(_last(course, float(one.text[start:stop])), len(course) - 2)
+                look(row, one, start, _said(course[max(0, at) : at + 2]))
+        for by, less, limit in past(one.text, one.start):
+            course = _course(found, by[0])
+            if len(course) > 1:
+                at = max(0, _last(course, float(one.text[slice(*by)])))
+                around = _said(course[max(0, at - BEFORE) : at + 2])
+                look(row, one, by[0], _said(course[at : at + 1]))
+                look(row, one, limit[0], [by, less] if less else around)
+                if less:
+                    look(row, one, less[0], around)
     return _several(made, length)
 
 
-def _course(found: Sequence[Entry]) -> Sequence[Entry]:
-    """Return the last of the moments `found` and those before it as far as they are in order."""
-    first = len(found) - 1
-    while first > 0 and found[first - 1].seconds < found[first].seconds:
+def _said(entries: Iterable[Entry]) -> list[Span]:
+    return [(entry.start, entry.end) for entry in entries]
+
+
+def _last(course: Sequence[Entry], time_s: float) -> int:
+    """Return which moment of a course is the last up to a time, -1 if none is."""
+    return sum(entry.seconds <= time_s for entry in course) - 1
+
+
+def _course(found: Sequence[Entry], start: int) -> Sequence[Entry]:
+    """Return the last of the moments told before `start`, and those before as far as in order."""
+    told = [entry for entry in found if entry.end < start]
+    first = len(told) - 1
+    while first > 0 and told[first - 1].seconds < told[first].seconds:
         first -= 1
-    return found[max(0, first) :]
+    return told[max(0, first) :]
 
 
 def deeds(told: Sequence[Told]) -> Looks:

@@ -1,13 +1,13 @@
 """A loss that knows that 500 is nearly 501: coordinates spread over neighbouring number tokens.
 
 Where one token stands for a whole number, plain cross entropy treats a coordinate that is one off
-like one that is 500 off. Here the target of a coordinate is a Gaussian over the tokens of its own
-row (integers, or tenths of a second), which for small models from scratch is the difference between
-learning places in minutes and not at all. Only places in thoughts and replies that ground (with
-boxes or times) are treated so, and in these neither whole seconds nor the times of a course nor one
-of these said again: a count of 5 is not nearly one of 6, nor is second 3 nearly second 4. All
-coordinates are, small ones too: a sharp target among spread ones wins every greedy choice that it
-is near to. Other tokens keep their one-hot target.
+like one that is 500 off. Here the target of a coordinate is a Gaussian over the integers, which for
+small models from scratch is the difference between learning places in minutes and not at all. Only
+places in thoughts and replies that ground (with boxes) are treated so, and in these no seconds: a
+count of 5 is not nearly one of 6, nor is second 3 nearly second 4. Times in tenths are exact too:
+they are copied or calculated from one another, and of those that could be meant few are near. All
+coordinates are spread, small ones too: a sharp target among spread ones wins every greedy choice
+that it is near to. Other tokens keep their one-hot target.
 """
 
 from __future__ import annotations
@@ -30,8 +30,6 @@ COURSE = 12
 """Coordinates of boxes in a thought from which on the same holds for its course."""
 DECISIVE = 5.0
 """Weight of a mark that says whether something fits, of other targets that are not spread 1."""
-TENTHS = 0.25
-"""Spread of tenths of a second as a share of the spread of coordinates."""
 
 
 class SmoothedNumbers:
@@ -53,34 +51,25 @@ class SmoothedNumbers:
         self._opens_time = torch.tensor(rows.opens_time)
         self._opens_point = torch.tensor(rows.opens_point)
         self._opens_box = torch.tensor(rows.opens_box)
-        self._follows_time = torch.tensor([*rows.opens_box, *rows.away])
-        self._tenths = torch.tensor(rows.tenths)
         self._second = torch.tensor(rows.second)
-        self._by = torch.tensor(rows.by)
         self._decides = torch.tensor(rows.decides)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
-        kinds = (
-            (rows.integers, spread),
-            (rows.listed, spread),
-            (rows.tenths, spread * TENTHS),
-        )
+        kinds = (rows.integers, rows.listed)
         # the row of numbers an id is in (-1: none) and its place there; ids by row and place
         self._row = torch.full((vocabulary,), -1)
         self._place = torch.zeros(vocabulary, dtype=torch.long)
         self._ids = torch.zeros(len(kinds), len(rows.integers), dtype=torch.long)
-        self._last = torch.tensor([len(ids) - 1 for ids, _ in kinds])
-        self._widths = torch.tensor([width for _, width in kinds])
-        for at, (ids, _) in enumerate(kinds):
+        self._width = spread
+        for at, ids in enumerate(kinds):
             row = torch.tensor(ids)
             self._row[row], self._place[row] = at, torch.arange(len(row))
-            self._ids[at, : len(row)] = row
+            self._ids[at] = row
 
     def spread(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
 
-        Those of places in thoughts, and those of rows with boxes or times but for the times of a
-        course, said first or again after the word "by", and for whole seconds: the two numbers
-        that open a time, and one after the word "second".
+        Those of places in thoughts, and those of rows with boxes or times but for seconds: the two
+        numbers that open a time, and one after the word "second".
         """
         place = targets.device
         grounds = torch.isin(targets, self._grounds.to(place)).any(dim=1, keepdim=True)
@@ -89,12 +78,7 @@ class SmoothedNumbers:
         point = torch.isin(targets, self._opens_point.to(place))
         named = _later(point, 1) | _later(point, 2) | self._boxes(targets)
         after = _later(opens, 1) | _later(opens, 2) | _later(second, 2)
-        exact = after & torch.isin(targets, self._whole.to(place))
-        follows = torch.isin(targets, self._follows_time.to(place))
-        exact |= _later(follows, -1) & torch.isin(targets, self._tenths.to(place))
-        again = torch.isin(targets, self._by.to(place))
-        exact |= _later(again, 2) & torch.isin(targets, self._tenths.to(place))
-        return named | (grounds & ~exact)
+        return named | (grounds & ~after)
 
     def _boxes(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which of `targets` (rows, length) are numbers of boxes of a course."""
@@ -107,20 +91,18 @@ class SmoothedNumbers:
         """Return `ids` with the numbers of `labels` moved at random where `spread`.
 
         All three are (rows, length); `spread` is that of `labels`, -100 stands for no label.
-        Truth knows only multiples of a pixel and half seconds; a model that says their neighbours
-        must have read them too, or it loses the thread after the first one. In half of the long
-        tracks all x and all y are moved alike besides: a track continued from what was said drifts
-        away from what is shown, and only who has read such tracks looks where the object is.
+        Truth knows only multiples of a pixel; a model that says their neighbours must have read
+        them too, or it loses the thread after the first one. In half of the long tracks all x and
+        all y are moved alike besides: a track continued from what was said drifts away from what is
+        shown, and only who has read such tracks looks where the object is.
         """
         place = labels.device
         known = labels.clamp(min=0)
         row = self._row.to(place)[known]
         moves = torch.randn(labels.shape, device=place) * JITTER + self._drift(labels, spread)
-        number = row.clamp(min=0)
-        moves = (moves * self._widths.to(place)[number]).round().long()
-        last = self._last.to(place)[number]
-        moved = (self._place.to(place)[known] + moves).clamp(min=0).minimum(last)
-        read = self._ids.to(place)[number, moved]
+        moves = (moves * self._width).round().long()
+        moved = (self._place.to(place)[known] + moves).clamp(0, self._ids.shape[1] - 1)
+        read = self._ids.to(place)[row.clamp(min=0), moved]
         return torch.where(spread & (labels >= 0) & (row >= 0), read, ids)
 
     def _drift(self, labels: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
@@ -167,15 +149,13 @@ class SmoothedNumbers:
         place = numbers.device
         offsets, row = self._offsets.to(place)[None, :], self._row.to(place)[numbers][:, None]
         places = self._place.to(place)[numbers][:, None] + offsets
-        last = self._last.to(place)[row]
+        last = self._ids.shape[1] - 1
         inside = (places >= 0) & (places <= last)
-        near = self._ids.to(place)[row, places.clamp(min=0).minimum(last)]
-        weights = torch.exp(-0.5 * (offsets / self._widths.to(place)[row]) ** 2) * inside
+        near = self._ids.to(place)[row, places.clamp(0, last)]
+        weights = torch.exp(-0.5 * (offsets / self._width) ** 2) * inside
         return near, weights / weights.sum(dim=1, keepdim=True)
 
 
 def _later(marks: torch.Tensor, steps: int) -> torch.Tensor:
-    """Return `marks` (rows, length) moved to the right, or to the left by -`steps`."""
-    if steps < 0:
-        return functional.pad(marks[:, -steps:], (0, -steps))
+    """Return `marks` (rows, length) moved to the right."""
     return functional.pad(marks, (steps, 0))[:, : marks.shape[1]]

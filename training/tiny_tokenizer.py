@@ -90,8 +90,8 @@ class NumberRows:
 
     `grounding` are the ids of fragments with which boxes and times begin, `opens_time` of the one
     before the two ends of a time, `opens_point` before the two numbers of a place in a thought,
-    `opens_box` before the four of a box there, `away` of what stands in its stead, `second` and
-    `by` of these words, `decides` of the marks that say whether something fits.
+    `opens_box` before the four of a box there, `second` of the word, `decides` of the marks that
+    say whether something fits.
     """
 
     integers: tuple[int, ...]
@@ -101,9 +101,7 @@ class NumberRows:
     opens_time: tuple[int, ...]
     opens_point: tuple[int, ...]
     opens_box: tuple[int, ...]
-    away: tuple[int, ...]
     second: tuple[int, ...]
-    by: tuple[int, ...]
     decides: tuple[int, ...]
 
 
@@ -155,9 +153,7 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         (vocabulary['{"time": ['],),
         (vocabulary[" at ["],),
         (vocabulary[": ["],),
-        tuple(vocabulary[text] for text in ("\u0120away",) if text in vocabulary),
         tuple(vocabulary[text] for text in ("\u0120second",) if text in vocabulary),
-        tuple(vocabulary[text] for text in ("\u0120by",) if text in vocabulary),
         tuple(vocabulary[text] for text in ("\u0120fits", "\u0120no") if text in vocabulary),
     )
 

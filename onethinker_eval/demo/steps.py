@@ -15,11 +15,11 @@ from onethinker_eval.media.frames import FrameRule, sample_indices, slot_seconds
 
 __all__ = [
     "FRAMES",
-    "around",
     "at_pixel",
     "course",
     "courses",
     "from_the_left",
+    "limits",
     "order",
 ]
 
@@ -95,24 +95,41 @@ def _told(scene: Scene, body: Body, at: Sequence[int], told: str = "") -> list[s
     return parts
 
 
-def around(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) -> str:
-    """Return the moments around a limit (s) of an event, and the first that shows that it is past.
+def limits(
+    scene: Scene, body: Body, span_s: tuple[float, float], *, moves: bool, at: str = "{:.1f} s"
+) -> str:
+    """Return the sentences that tell from what happens around them when an event begins and ends.
 
-    They are all of those from one moment of a course to the next or the one after, so that what was
-    told of them roughly is told closely. What the body did is what it did since the moment before,
-    of all: the first at which something `moves` is told after it set off, the first at which it
-    stands again one moment after it stopped. What is in view is there at once, and away at once.
+    `at` is how a time in seconds is said, `moves` whether the event is a change, or the body in
+    view.
+    """
+    begins, ends = (
+        f"{_around(scene, body, limit, ends=ends, moves=moves)} at {at.format(limit)}"
+        for ends, limit in zip((False, True), span_s, strict=True)
+    )
+    return f"It begins: {begins}. It ends: {ends}."
+
+
+def _around(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) -> str:
+    """Return the moments around a limit (s) of an event, by which it is past, and how long it is.
+
+    They are all of those from one moment of a course to the one after that which shows it, so that
+    what was told of them roughly is told closely. What the body did is what it did since the moment
+    before, of all: the first at which something `moves` is told after it set off, the first at
+    which it stands again one moment after it stopped. What is in view is there at once, and away at
+    once. How far it went until that moment, and how far in a whole one, tells when it set off.
     """
     pairs, moments = _pairs(scene), _moments(scene)
     last = len(pairs) - 1
-    later = ends != moves  # what is so at the limit itself is in view, or has not set off
-    past = (at for at, time_s in enumerate(pairs) if time_s > limit - (not later) * _INSTANT)
-    first = next(past, last)
+    # What is so at the limit itself is in view, or has not set off.
+    least = limit + (_INSTANT if ends != moves else -_INSTANT)
+    first = next((at for at, time_s in enumerate(pairs) if time_s > least), last)
     seen = min(first + (ends and moves), last)
     low = max(at for at in moments if at <= max(0, first - 1))
-    high = min(at for at in moments if at >= seen)
-    told = _told(scene, body, range(low, high + 1))
-    return f"{', '.join(told)}, so by {pairs[seen]:.1f} s"
+    told = _told(scene, body, range(low, min(seen + 1, last) + 1))
+    past = round(pairs[seen], 1)  # as it is told, and to be reckoned with
+    back = f" less {past - limit:.1f} s" if past >= limit else ""
+    return f"{', '.join(told)}, so by {past:.1f} s{back}"
 
 
 def _inside(scene: Scene, body: Body, time_s: float) -> list[int] | None:

@@ -14,7 +14,7 @@ from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import CORNERS
-from onethinker_eval.demo.steps import around, course
+from onethinker_eval.demo.steps import course, limits
 
 __all__ = ["doing", "temporal"]
 
@@ -101,16 +101,11 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
         if reasoned is None:
             return None
         subject, step = reasoned[0], f" Here {reasoned[1]}."
-    start, end = event.span_s
     act = doing(event.kind)
     question = dice.pick(_ASK[style]).format(subject, act)
-    moves = event.kind != "visible"
-    begins = around(line.scene, body, start, ends=False, moves=moves)
-    ends = around(line.scene, body, end, ends=True, moves=moves)
     thought = (
-        f"I need the time in which {subject} {act}.{step} "
-        f"{course(line.scene, body)}. "
-        f"It begins: {begins} at {start:.1f} s. It ends: {ends} at {end:.1f} s."
+        f"I need the time in which {subject} {act}.{step} {course(line.scene, body)}. "
+        f"{limits(line.scene, body, event.span_s, moves=event.kind != 'visible')}"
     )
     facts = {"duration_s": line.scene.duration_s, "body": event.body, "kind": event.kind}
     return Ask(
@@ -118,7 +113,7 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
         style,
         "temporal grounding",
         question,
-        to_json({"time": [start, end]}),
+        to_json({"time": list(event.span_s)}),
         thought,
         facts=facts,
     )

@@ -14,7 +14,7 @@ from onethinker_eval.demo.motion import DIRECTIONS, FPS, clip_looks, touching
 from onethinker_eval.demo.scene import Body, Key, Scene, box_of, to_1000
 from onethinker_eval.demo.shapes import GROUNDS, shape_mask
 from onethinker_eval.demo.stage import Look, size_for
-from onethinker_eval.demo.steps import around, course
+from onethinker_eval.demo.steps import course, limits
 from onethinker_eval.demo.temporal import doing
 
 __all__ = ["tubes"]
@@ -127,11 +127,9 @@ def _ask(dice: Dice, scene: Scene, kinds: Sequence[str], index: int) -> Ask | No
     name, act = body.name, doing(kind)
     start, end = min(boxes), max(boxes)
     answer = {"time": [start, end], "boxes": {str(at): box for at, box in boxes.items()}}
-    begins = around(scene, body, start, ends=False, moves=False)
-    ends = around(scene, body, end, ends=True, moves=False)
     thought = (
         f"I wait for the {name}. {course(scene, body)}. "
-        f"It begins: {begins} at second {start}. It ends: {ends} at second {end}. "
+        f"{limits(scene, body, (start, end), moves=False, at='second {}')} "
         "I note its box at each second."
     )
     return Ask(

@@ -106,12 +106,13 @@ def test_a_limit_of_an_event_is_told_after_the_moments_around_it(name: str) -> N
         assert isinstance(group.picture, Scene)
         shown = _pairs_shown(group.picture)
         limits = re.findall(
-            r"It (begins|ends): (.*?), so by ([\d.]+) s at (?:second )?([\d.]+)(?: s)?\. ?",
+            r"It (begins|ends): (.*?), so by ([\d.]+) s(?: less ([\d.]+) s)? at "
+            r"(?:second )?([\d.]+)(?: s)?\. ?",
             ask.thinking,
         )
         assert [kind for kind, *_ in limits] == ["begins", "ends"]
         seen = name == "stvg" or "in view" in ask.thinking
-        for kind, told, past, limit in limits:
+        for kind, told, past, less, limit in limits:
             near = [one for one in shown if one <= float(limit)][-1:]
             near += [one for one in shown if one >= float(limit)][:1]
             times = [one[1] for one in _MOMENT.finditer(told)]
@@ -125,6 +126,9 @@ def test_a_limit_of_an_event_is_told_after_the_moments_around_it(name: str) -> N
             else:  # it stands one moment after the first that tells of all of its motion
                 later = [one for one in shown if one >= float(limit)][1:]
             assert past == f"{[*later, shown[-1]][0]:.1f}"
+            if later:  # how long it is past can be told from the moment after it
+                assert f"{float(past) - float(less):.1f}" == f"{float(limit):.1f}"
+                assert times[-1] == f"{[*later[:2], later[0]][1]:.1f}"
             found += 1
     assert found > 20
 

@@ -204,34 +204,43 @@ def test_moments_of_a_course_look_at_their_time_and_limits_of_an_event_at_the_mo
     None
 ):
     course = [piece for at in range(5) for piece in (f"{at}.5", ": [", "5, 2, 9, 4", "], ")]
-    course[16:] = ["4.5", " away", ". It begins by "]
-    words = ["When?", *course, "1.5", " s at ", "1.8", " s and ends by ", "4.5", " s at ", "9.0"]
+    course[16:] = ["4.5", " away", ". That is from "]
+    words = ["When?", *course, "1.8", " s to ", "9.0"]
     ids = torch.arange(len(words))[None]
     labels = ids.masked_fill(ids < 1, -100)
     found = times(replies(ids, labels, words))
     assert found.seen.int().argmax(1).tolist() == [*[1] * 3, *[5] * 3, *[9] * 3, *[13] * 3, 17]
     assert found.asks.tolist() == [2, 3, 4, 6, 7, 8, 10, 11, 12, 14, 15, 16, 18]
-    found = spans(replies(ids, labels, words))
-    asked = zip(found.asks.tolist(), found.seen, strict=True)
-    assert [(at, seen.nonzero()[:, 0].tolist()) for at, seen in asked] == [
-        (19, list(range(5, 9))),  # the moment itself
-        (21, list(range(5, 13))),  # 1.8 is between 1.5 and 2.5
-        (23, [17, 18]),
-        (25, list(range(13, 19))),  # 9.0 is after them all
+    assert _spans(words) == [
+        (19, list(range(5, 13))),  # 1.8 is between 1.5 and 2.5
+        (21, list(range(13, 19))),  # 9.0 is after them all
     ]
     words[1:17] = ["From the left: ", *["."] * 15]  # a single moment is no course
-    assert spans(replies(ids, labels, words)).rows.tolist() == []
+    assert _spans(words) == []
 
 
-def test_a_limit_looks_at_the_moments_told_last() -> None:
-    course = [piece for at in range(5) for piece in (f"{at}.5", " away")]
-    words = ["When?", *course, ". It begins: ", "1.5", " away", "1.9", " away", ", so by "]
-    words += ["1.5", " s at ", "1.8", " s.<"]
+def _spans(words: list[str]) -> list[tuple[int, list[int]]]:
     ids = torch.arange(len(words))[None]
     found = spans(replies(ids, ids.masked_fill(ids < 1, -100), words))
-    assert found.asks.tolist() == [16, 18]
-    seen = [one.nonzero()[:, 0].tolist() for one in found.seen]
-    assert seen == [[12, 13], [12, 13, 14, 15]]
+    return [
+        (at, seen.nonzero()[:, 0].tolist())
+        for at, seen in sorted(
+            zip(found.asks.tolist(), found.seen, strict=True), key=lambda x: x[0]
+        )
+    ]
+
+
+def test_a_limit_is_reckoned_from_the_moment_it_is_past_by_and_how_long() -> None:
+    course = [piece for at in range(9) for piece in (f"{at}.5", " away")]
+    told = [piece for at in range(5) for piece in (f"{at}.9", " away")]  # tokens 20 to 29
+    words = ["When?", *course, ". It begins: ", *told, ", so by ", "3.9", " s less ", "1.4"]
+    assert _spans([*words, " s at ", "2.5", " s.<"]) == [
+        (30, [26, 27]),  # the moment itself, as it was told last
+        (32, list(range(20, 30))),  # three moments before it, and the one after
+        (34, [31, 33]),  # the two numbers
+    ]
+    words[31:] = ["4.9", " s at ", "second ", "5", ". It"]  # after the last moment
+    assert _spans(words) == [(30, [28, 29]), (33, list(range(22, 30)))]
 
 
 def test_a_name_that_is_repeated_looks_at_where_it_was_said_last() -> None:

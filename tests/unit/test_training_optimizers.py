@@ -11,9 +11,6 @@ from tiny_training import tiny_parts
 
 torch = pytest.importorskip("torch")
 
-from transformers import AutoTokenizer  # noqa: E402
-
-from onethinker_eval.demo.tiny_model import tiny_folder  # noqa: E402
 from onethinker_eval.training.optimizers import muon_adamw  # noqa: E402
 from onethinker_eval.training.smoothing import SmoothedNumbers  # noqa: E402
 from onethinker_eval.training.tiny_tokenizer import NumberRows, number_rows  # noqa: E402
@@ -102,9 +99,7 @@ ROWS = NumberRows(
     opens_time=(140,),
     opens_point=(140,),
     opens_box=(140,),
-    away=(140,),
     second=(141,),
-    by=(141,),
     decides=(142,),
 )
 WIDTH = 143
@@ -148,7 +143,6 @@ def test_a_mark_that_decides_weighs_more() -> None:
         (1, range(60), 2.0),
         (58, range(60), 2.0),
         (110, range(60, 120), 2.0),
-        (120, range(120, 140), 0.5),
     ],
 )
 def test_the_target_of_a_coordinate_is_a_gaussian_over_its_row(
@@ -173,43 +167,35 @@ def test_other_tokens_keep_their_one_target_and_losses_add_up() -> None:
     logits = torch.randn(3, WIDTH, generator=torch.manual_seed(2))
     targets = [141, 55, 129]
     single = [_of(_loss(), logits[at : at + 1], targets[at], True) for at in range(3)]
-    assert single[0] == pytest.approx(_plain(logits[:1], 141), rel=1e-5)
+    for at in (0, 2):  # a word, and tenths of a second
+        plain = _plain(logits[at : at + 1], targets[at])
+        assert single[at] == pytest.approx(plain, rel=1e-5)
     together = _loss()(logits, torch.tensor(targets), torch.ones(3, dtype=torch.bool))
     assert together.item() == pytest.approx(sum(single), rel=1e-5)
 
 
-def test_coordinates_and_tenths_are_spread_but_no_counts_and_whole_seconds() -> None:
+def test_coordinates_are_spread_but_no_counts_and_seconds() -> None:
     _, processor = tiny_parts()
     tokenizer = processor.tokenizer
     rows = number_rows(tokenizer)
     loss = SmoothedNumbers(rows, spread=8.0, vocabulary=len(tokenizer))
-    numbers = torch.tensor([*rows.integers, *rows.listed, *rows.tenths])
+    numbers = torch.tensor([*rows.integers, *rows.listed])
     replies = {
         'At 12 <answer>{"boxes": [31, 234, 694, 805]}</answer>': [12, 31, 234, 694, 805],
-        '<answer>{"time": [1.0, 6.0]}</answer>': [1.0, 6.0],
+        '<answer>{"time": [1.0, 6.0]}</answer>': [],
         '<answer>{"time": [0, 4], "boxes": {"0": [25, 78, 9, 305]}}</answer>': [25, 78, 9, 305],
-        '<answer>{"time": 0.5, "boxes": [31, 234, 94, 805]}</answer>': [0.5, 31, 234, 94, 805],
+        '<answer>{"time": 0.5, "boxes": [31, 234, 94, 805]}</answer>': [31, 234, 94, 805],
         "<think>9 - 3 = 6. That ends at 11.0 s.</think><answer>6</answer>": [],
         "<think>2, 3, 5. 1 at [31, 234] star.</think>": [31, 234],
         "<think>0.6: [31, 234, 694, 805], 2.8 away, 7 of 9.</think>": [31, 234, 694, 805],
         '0.6: [31, 234, 694, 805]. At 2.0 s.</think><answer>{"time": [1.0, 2.0]}</answer>': [
             *(31, 234, 694, 805),
-            *(2.0, 1.0, 2.0),
         ],
     }
     for reply, expected in replies.items():
         ids = torch.tensor([tokenizer(reply)["input_ids"]])
         spread = ids[loss.spread(ids) & torch.isin(ids, numbers)]
         assert [float(tokenizer.decode([one]).strip(" ,")) for one in spread] == expected, reply
-
-
-def test_the_moment_past_a_limit_is_one_told_before_and_exact() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
-    loss = SmoothedNumbers(number_rows(tokenizer), spread=8.0, vocabulary=len(tokenizer))
-    reply = '0.6 away, so by 0.6 s at 1.2 s.</think>\n<answer>{"time": [1.3, 4.0]}</answer>'
-    ids = torch.tensor([tokenizer(reply)["input_ids"]])
-    numbers = [tokenizer.decode([one]) for one in ids[loss.spread(ids)]]
-    assert [one for one in numbers if one.strip(", ")[:1].isdigit()] == ["1.2", "1.3", "4.0"]
 
 
 def test_coordinates_that_are_read_are_moved_a_little_and_nothing_else_is() -> None:
