@@ -61,7 +61,7 @@ _COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)'
 _COPIED = re.compile(
     r"\b\d+(?= [-+×/] \d)|(?<=[-+×/] )\d+"
     r"|(?<=are )\d+(?= and \d)|(?<=and )\d+(?=\.)|(?<=radius is )\d+|(?<=I put )\d+"
-    r"|(?<=look for )\d+(?=\n)|(?<=<answer>)\d+(?=<)"
+    r"|(?<=with )\d+(?= corners)|(?<=look for )\d+(?=\n)|(?<=<answer>)\d+(?=<)"
     r'|"time": \[([\d.]+), ([\d.]+)\]'
 )
 _COUNTS = re.compile(r"I count (?P<what>\w+)\. From the left: (?P<listed>[^.]*)\.")
@@ -157,9 +157,9 @@ def copied(text: str, reply: int) -> Iterator[Span]:
 
     These are those to calculate with, those that a problem gives, and those of the answer.
 
-    >>> text = "The sides are 6 and 4. 6 × 4 = 24."
+    >>> text = "The sides are 6 and 4. 6 × 4 = 24. The shape with 5 corners"
     >>> [text[start:end] for start, end in copied(text, 0)]
-    ['6', '4', '6', '4']
+    ['6', '4', '6', '4', '5']
     """
     for found in _COPIED.finditer(text, reply):
         if found[1]:

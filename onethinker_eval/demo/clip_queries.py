@@ -180,7 +180,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene)} {_happened(line, right)} So {right}.",
+        f"{courses(line.scene, _CLOSE)} {_happened(line, right)} So {right}.",
     )
 
 

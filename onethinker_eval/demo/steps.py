@@ -29,6 +29,7 @@ _MOMENTS = 8
 _LEAST = 12.0
 """Change of a place or a size that counts, in 1000ths of the frame: two pixels of a demo clip."""
 _INSTANT = 1e-6
+_STILL = "still"
 _CHANGES = (("left", "right"), ("up", "down"), ("shrinks", "grows"))
 
 
@@ -114,17 +115,22 @@ def _around(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) 
     """Return the moments around a limit (s) of an event, by which it is past, and how long it is.
 
     They are all of those from one moment of a course to the one after that which shows it, so that
-    what was told of them roughly is told closely. What the body did is what it did since the moment
-    before, of all: the first at which something `moves` is told after it set off, the first at
-    which it stands again one moment after it stopped. What is in view is there at once, and away at
+    what was told of them roughly is told closely. What `moves` shows that it set off by what is
+    told of it since the moment before, and that it stopped by being still, at the latest one moment
+    after the first that tells of all of its motion. What is in view is there at once, and away at
     once. How far it went until that moment, and how far in a whole one, tells when it set off.
     """
     pairs, moments = _pairs(scene), _moments(scene)
     last = len(pairs) - 1
+
+    def still(at: int) -> bool:
+        poses = [body.pose(pairs[one]) for one in (max(0, at - 1), at)]
+        return _did(scene, *poses) == _STILL
+
     # What is so at the limit itself is in view, or has not set off.
     least = limit + (_INSTANT if ends != moves else -_INSTANT)
     first = next((at for at, time_s in enumerate(pairs) if time_s > least), last)
-    seen = min(first + (ends and moves), last)
+    seen = min(first + (moves and still(first) != ends), last)
     low = max(at for at in moments if at <= max(0, first - 1))
     told = _told(scene, body, range(low, min(seen + 1, last) + 1))
     past = round(pairs[seen], 1)  # as it is told, and to be reckoned with
@@ -146,7 +152,7 @@ def _did(scene: Scene, before: Sequence[float], now: Sequence[float]) -> str:
     sides = (scene.width, scene.height, scene.width)
     moved = [1000 * (b - a) / side for a, b, side in zip(before, now, sides, strict=True)]
     words = [_CHANGES[at][change > 0] for at, change in enumerate(moved) if abs(change) > _LEAST]
-    return " ".join(words) or "still"
+    return " ".join(words) or _STILL
 
 
 def courses(scene: Scene, count: int = 3, fitting: Collection[int] | None = None) -> str:

@@ -12,6 +12,7 @@ from itertools import pairwise
 from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
+from onethinker_eval.demo.queries import plural_of
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import CORNERS
 from onethinker_eval.demo.steps import course, limits
@@ -74,7 +75,7 @@ def _reasoned(dice: Dice, line: Timeline, event: Event) -> tuple[str, str] | Non
         found.append(
             (
                 "the shape that is unlike all the others",
-                f"the others are {others_shapes[0]}s; it is the {name}",
+                f"the others are {plural_of(others_shapes[0])}; it is the {name}",
             )
         )
     appearing = [e for e in line.events if e.kind == "visible"]

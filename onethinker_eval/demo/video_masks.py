@@ -244,7 +244,7 @@ def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style:
     alike = words == _UNLIKE
     told = courses(clip.scene, fitting=None if alike else [index])
     others = [other.shape for at, other in enumerate(clip.scene.bodies) if at != index]
-    unlike = f" The others are {plural_of(others[0])}." if alike else ""
+    unlike = f" The others are {plural_of(others[0])}; it is the {body.name}." if alike else ""
     steps = f"{told}{unlike} At {time_s:.1f} s it shows well."
     thought = segmentation_thought(f"the {words}", body.name, answer, steps)
     return Ask(
