@@ -49,6 +49,7 @@ __all__ = [
     "looks",
     "lookups",
     "replies",
+    "sought",
     "spans",
     "times",
 ]
@@ -114,8 +115,9 @@ class Guidance:
 
     In the first layer one head is told to see from the tokens of a clip their time, another from
     those of an option its letter; in every later layer the first head from the reply what it tells
-    of, in the middle one the other from a text looked for the option that says the same, and in the
-    last one the last from a number or a name the same one said before. What a course tells of a
+    of, in the middle one the other from a text looked for the option that says the same (before it
+    the last from the end of that text the words that tell it from other options), and in the last
+    one the last from a number or a name the same one said before. What a course tells of a
     moment is told to see that time (the second head of the first layer), and the limits of an event
     the moments around them (the other of the last). Where a list goes on, the second head of the
     second layer is told to see the place of what was listed last; whether it fits, and what it did,
@@ -151,6 +153,7 @@ class Guidance:
         others: dict[str, Callable[[], Looks]] = {
             "letters": lambda: letters(ids, self._texts, self._marks),
             "options": lambda: lookups(ids, self._texts, self._marks),
+            "sought": lambda: sought(ids, self._texts, self._marks),
             "copies": lambda: copies(told, self._texts, self._marks),
             "times": lambda: times(told),
             "spans": lambda: spans(told),
@@ -169,6 +172,7 @@ class Guidance:
             "letters": [(0, other)],
             "places": [(at, 0) for at in later],
             "options": [(len(self._layers) // 2, other)],
+            "sought": [(max(0, len(self._layers) // 2 - 1), count - 1)],
             "copies": [(len(self._layers) - 1, count - 1)],
             "times": [(0, 1)],
             "spans": [(len(self._layers) - 1, other)],
@@ -295,7 +299,28 @@ def lookups(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -
     seen, from its first token to the one that was said last, but for what all the options say.
     `texts` and `marks` are those of `letters`; rows without options have no look.
     """
-    made: list[tuple[int, int, torch.Tensor]] = []
+    found = _looked_up(ids, texts, marks)
+    length = ids.shape[1]
+    return _several([(row, ask, _mask(own, length)) for row, ask, own, _ in found], length)
+
+
+def sought(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
+    """Return for each look of `lookups` the same words where they were said right before.
+
+    The last word of "I look for 45 degrees" does not tell by itself which option is meant.
+    """
+    found = _looked_up(ids, texts, marks)
+    length = ids.shape[1]
+    return _several([(row, ask, _mask(said, length)) for row, ask, _, said in found], length)
+
+
+def _looked_up(
+    ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]
+) -> Iterator[tuple[int, int, list[int], list[int]]]:
+    """Yield each row that looks an option up, the token that asks, and words that are its own.
+
+    They are those in the list of options, and the same where they were said before the letter.
+    """
     for row, tokens in enumerate(ids.tolist()):
         options: dict[int, list[int]] = {}
         for at, mark in _options(tokens, texts, marks):
@@ -310,10 +335,10 @@ def lookups(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -
                     shared = set.intersection(
                         *({tokens[at] for at in options[one]} for one in listed)
                     )
-                    own = [at for at in seen if tokens[at] not in shared]
-                    made.append((row, said - 1, _mask(own or seen, len(tokens))))
+                    own = [at for at in seen if tokens[at] not in shared] or seen
+                    # The option and what was looked for end alike.
+                    yield row, said - 1, own, [at - seen[-1] + said - 1 for at in own]
                 break
-    return _several(made, ids.shape[1])
 
 
 def _triples(made: Sequence[tuple[int, int, int]]) -> torch.Tensor:

@@ -39,7 +39,16 @@ __all__ = [
 ]
 
 Guided = Literal[
-    "places", "moments", "letters", "options", "copies", "times", "spans", "lists", "deeds"
+    "places",
+    "moments",
+    "letters",
+    "options",
+    "sought",
+    "copies",
+    "times",
+    "spans",
+    "lists",
+    "deeds",
 ]
 
 
@@ -236,6 +245,7 @@ class RunSettings:
         "moments",
         "letters",
         "options",
+        "sought",
         "copies",
         "times",
         "spans",
@@ -243,9 +253,9 @@ class RunSettings:
         "deeds",
     )
     """What they are told to see: what a thought tells of, the time of a clip's tokens, the letter
-    of an option's, the option that says the same, the number that is repeated, the time of what a
-    course tells, the part of the course that a limit of an event is in, what a list names last,
-    what a listed thing did."""
+    of an option's, the option that says the same, what tells it from the others where it is looked
+    for, the number that is repeated, the time of what a course tells, the part of the course that a
+    limit of an event is in, what a list names last, what a listed thing did."""
     compile: bool = False
     """torch.compile the blocks; needs a C++ compiler."""
     share_media: bool = False

@@ -30,6 +30,7 @@ from onethinker_eval.training.guidance import (  # noqa: E402
     looks,
     lookups,
     replies,
+    sought,
     spans,
     times,
 )
@@ -38,18 +39,23 @@ from onethinker_eval.training.slots import slot_processor  # noqa: E402
 
 A, B, OTHER_B = 1, 2, 3
 MARKS = {A: "A", B: "B", OTHER_B: "B"}
-KINDS = ("places", "moments", "letters", "options", "copies", "times", "spans", "lists", "deeds")
+KINDS = (
+    *("places", "moments", "letters", "options", "sought", "copies", "times", "spans", "lists"),
+    "deeds",
+)
 
 
 @pytest.mark.parametrize(
     ("tokens", "expected"),
     [
         # A x y, B x z | I look for x z B x z . (all options say x)
-        ([A, 7, 8, B, 7, 9, 50, 60, 7, 9, B, 7, 9, 40], [(0, 9, [5])]),
+        ([A, 7, 8, B, 7, 9, 50, 60, 7, 9, B, 7, 9, 40], [(0, 9, [5], [9])]),
+        # A x z, B y z | I look for y z B y z . (they end alike)
+        ([A, 7, 9, B, 8, 9, 50, 60, 8, 9, B, 8, 9, 40], [(0, 9, [4], [8])]),
         # A x y, B y x | I look for y x B y x . (they all say the same, in another order)
-        ([A, 7, 8, B, 8, 7, 50, 60, 8, 7, B, 8, 7, 40], [(0, 9, [4, 5])]),
+        ([A, 7, 8, B, 8, 7, 50, 60, 8, 7, B, 8, 7, 40], [(0, 9, [4, 5], [8, 9])]),
         # the list has letters of another form
-        ([A, 7, OTHER_B, 9, 50, 9, B, 9, 40], [(0, 5, [3])]),
+        ([A, 7, OTHER_B, 9, 50, 9, B, 9, 40], [(0, 5, [3], [5])]),
         ([50, 60, 7], []),  # no options at all
         ([A, 7, B, 9, 50, 60], []),  # options, but none is looked up: B is the last letter
         ([A, 7, B, 9, 50, 8, B, 9, 40], []),  # what was looked for is not what the option says
@@ -59,9 +65,11 @@ def test_a_lookup_sees_the_words_of_the_option_looked_for_that_not_all_have(
     tokens, expected
 ) -> None:
     texts = ["\n" if token == 50 else " word" for token in range(61)]
-    found = lookups(torch.tensor([tokens]), texts, MARKS)
-    seen = [one.nonzero().flatten().tolist() for one in found.seen]
-    assert list(zip(found.rows.tolist(), found.asks.tolist(), seen, strict=True)) == expected
+    for found, at in ((lookups, 2), (sought, 3)):
+        one = found(torch.tensor([tokens]), texts, MARKS)
+        seen = [which.nonzero().flatten().tolist() for which in one.seen]
+        told = list(zip(one.rows.tolist(), one.asks.tolist(), seen, strict=True))
+        assert told == [(row, ask, looks[at - 2]) for row, ask, *looks in expected]
 
 
 def test_tokens_of_an_option_look_at_its_letter() -> None:
@@ -427,6 +435,7 @@ def test_the_loss_is_that_of_the_models_own_attention() -> None:
         "letters": [(0, 2)],
         "places": [(1, 0), (2, 0)],
         "options": [(1, 2)],
+        "sought": [(0, 3)],
         "copies": [(2, 3)],
         "times": [(0, 1)],
         "spans": [(2, 2)],
