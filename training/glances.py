@@ -66,7 +66,9 @@ _COPIED = re.compile(
 )
 _COUNTS = re.compile(r"I count (?P<what>\w+)\. From the left: (?P<listed>[^.]*)\.")
 _COUNTED = re.compile(r": \d")
-_SEARCHED = re.compile(r"I look for (?:the|what) (?P<what>[^.:]+)\. From the left: ")
+_SEARCHED = re.compile(
+    r"I (?:look for|need the time in which) (?:the|what) (?P<what>[^.:]+)\. From the left: "
+)
 _MARK = re.compile(r"(?<=:) (?:fits|no)\b")
 _SAID = "I see that"
 _STATED = re.compile(r"(?P<what>the [^.:;\d]+):(?P<mark> (?:fits|no)\b)")

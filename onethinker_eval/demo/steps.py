@@ -161,15 +161,18 @@ def courses(scene: Scene, count: int = 3, fitting: Collection[int] | None = None
     Boxes are spread evenly over the moments at which a body is there, or over all if it never is;
     the first moment at which it is there no more follows. Its looks are said again at the end,
     beside what it did, and after whether it is one of `fitting` (indices of bodies), where these
-    are given.
+    are given. A `count` of 1 is a list of what there is, with where and when it shows first.
     """
     told = []
     for index, shown in _ordered(scene):
         body = scene.bodies[index]
-        chosen = {shown[round(one * (len(shown) - 1) / (count - 1))] for one in range(count)}
-        chosen.update([at for at in _moments(scene) if at > shown[-1]][:1])
+        steps = max(1, count - 1)
+        chosen = {shown[round(one * (len(shown) - 1) / steps)] for one in range(count)}
+        if count > 1:
+            chosen.update([at for at in _moments(scene) if at > shown[-1]][:1])
         mark = "" if fitting is None else ": fits" if index in fitting else ": no"
-        told.append(f"{course(scene, body, sorted(chosen), body.name)}{mark} {body.name}")
+        again = f" {body.name}" if mark or count > 1 else ""
+        told.append(f"{course(scene, body, sorted(chosen), body.name)}{mark}{again}")
     return f"From the left: {'; '.join(told)}."
 
 

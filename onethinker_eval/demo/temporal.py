@@ -15,7 +15,7 @@ from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
 from onethinker_eval.demo.queries import plural_of
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import CORNERS
-from onethinker_eval.demo.steps import course, limits
+from onethinker_eval.demo.steps import course, courses, limits
 
 __all__ = ["doing", "temporal"]
 
@@ -68,23 +68,26 @@ def _reasoned(dice: Dice, line: Timeline, event: Event) -> tuple[str, str] | Non
         words = "without any corners" if corners == 0 else f"with {corners} corners"
         rounded = corners == 0 and any(o.shape == "heart" for o in others)
         if not rounded:
-            found.append((f"the only shape {words}", f"a {body.shape} fits: the {name}"))
+            listed = courses(line.scene, 1, [event.body])
+            found.append((f"the only shape {words}", f"{listed} It is the {name}"))
     same_shape = [o for o in others if o.shape == body.shape]
     others_shapes = [o.shape for o in others]
+    listed = courses(line.scene, 1)
     if not same_shape and len(others_shapes) >= 2 and len(set(others_shapes)) == 1:
         found.append(
             (
                 "the shape that is unlike all the others",
-                f"the others are {plural_of(others_shapes[0])}; it is the {name}",
+                f"{listed} The others are {plural_of(others_shapes[0])}; it is the {name}",
             )
         )
     appearing = [e for e in line.events if e.kind == "visible"]
     if event.kind == "visible" and len(appearing) > 1 and _apart(appearing):
         order = _ORDER[appearing.index(event)]
-        found.append((f"the {order} shape to come into view", f"the {order} one is the {name}"))
+        step = f"{listed} The {order} one is the {name}"
+        found.append((f"the {order} shape to come into view", step))
     moving = [e for e in line.events if e.kind in MOVES]
     if event.kind in MOVES and moving.index(event) == 0 and len(moving) > 1 and _apart(moving):
-        found.append(("the shape that sets off first", f"the first to move is the {name}"))
+        found.append(("the shape that sets off first", f"The first to move is the {name}"))
     return dice.pick(found) if found else None
 
 
@@ -101,7 +104,7 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
         reasoned = _reasoned(dice, line, event)
         if reasoned is None:
             return None
-        subject, step = reasoned[0], f" Here {reasoned[1]}."
+        subject, step = reasoned[0], f" {reasoned[1]}."
     act = doing(event.kind)
     question = dice.pick(_ASK[style]).format(subject, act)
     thought = (

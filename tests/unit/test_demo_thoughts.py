@@ -135,6 +135,29 @@ def test_a_limit_of_an_event_is_told_after_the_moments_around_it(name: str) -> N
     assert found > 20
 
 
+def test_shapes_are_listed_before_one_is_meant_by_what_tells_it_from_the_others() -> None:
+    found = 0
+    for group, ask in _asks("anet_rtl", 24):
+        assert isinstance(group.picture, Scene)
+        listed = re.search(
+            r"From the left: (.*?)\. (?:It|The others are \w+; it|The \w+ one) is "
+            r"the (\w+ \w+)\. ",
+            ask.thinking,
+        )
+        assert bool(listed) == ("sets off" not in ask.question), ask.thinking
+        if listed:
+            parts = listed[1].split("; ")
+            assert len(parts) == len(group.picture.bodies)
+            assert any(listed[2] in part for part in parts)
+            fitting = [part for part in parts if ": fits" in part]
+            if "only shape" in ask.question:
+                assert [part.endswith(f": fits {listed[2]}") for part in fitting] == [True]
+            else:
+                assert not fitting
+            found += 1
+    assert found > 10
+
+
 def test_the_shape_unlike_the_others_is_named_before_it_is_looked_for_in_time() -> None:
     found = 0
     for _, ask in _asks("reasonvos", 24):
