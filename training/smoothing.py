@@ -3,11 +3,11 @@
 Where one token stands for a whole number, plain cross entropy treats a coordinate that is one off
 like one that is 500 off. Here the target of a coordinate is a Gaussian over the integers, which for
 small models from scratch is the difference between learning places in minutes and not at all. Only
-places in thoughts and replies that ground (with boxes) are treated so, and in these no seconds: a
-count of 5 is not nearly one of 6, nor is second 3 nearly second 4. Times in tenths are exact too:
-they are copied or calculated from one another, and of those that could be meant few are near. All
-coordinates are spread, small ones too: a sharp target among spread ones wins every greedy choice
-that it is near to. Other tokens keep their one-hot target.
+places in thoughts and replies that ground (with boxes) are treated so, and in these no seconds and
+no counts: 5 corners are not nearly 6, nor is second 3 nearly second 4. Times in tenths are exact
+too: they are copied or calculated from one another, and of those that could be meant few are near.
+All coordinates are spread, small ones too: a sharp target among spread ones wins every greedy
+choice that it is near to. Other tokens keep their one-hot target.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class SmoothedNumbers:
         self._opens_time = torch.tensor(rows.opens_time)
         self._opens_point = torch.tensor(rows.opens_point)
         self._opens_box = torch.tensor(rows.opens_box)
-        self._second = torch.tensor(rows.second)
+        self._exactly = torch.tensor(rows.exact)
         self._decides = torch.tensor(rows.decides)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
         kinds = (rows.integers, rows.listed)
@@ -69,15 +69,15 @@ class SmoothedNumbers:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
 
         Those of places in thoughts, and those of rows with boxes or times but for seconds: the two
-        numbers that open a time, and one after the word "second".
+        numbers that open a time, and one after a word that counts, such as "with 4 corners".
         """
         place = targets.device
         grounds = torch.isin(targets, self._grounds.to(place)).any(dim=1, keepdim=True)
         opens = torch.isin(targets, self._opens_time.to(place))
-        second = torch.isin(targets, self._second.to(place))
+        counts = torch.isin(targets, self._exactly.to(place))
         point = torch.isin(targets, self._opens_point.to(place))
         named = _later(point, 1) | _later(point, 2) | self._boxes(targets)
-        after = _later(opens, 1) | _later(opens, 2) | _later(second, 2)
+        after = _later(opens, 1) | _later(opens, 2) | _later(counts, 2)
         return named | (grounds & ~after)
 
     def _boxes(self, targets: torch.Tensor) -> torch.Tensor:

@@ -61,6 +61,7 @@ FRAGMENTS = (
     "system\n",
 )
 LARGEST_INTEGER = 1000
+_EXACT = ("\u0120second", "\u0120with", "\u0120for")
 LARGEST_TENTHS = 409  # 40.9 seconds: the longest demo clips last 32
 
 # A system turn, media and text in the order given, and no default system message.
@@ -90,8 +91,8 @@ class NumberRows:
 
     `grounding` are the ids of fragments with which boxes and times begin, `opens_time` of the one
     before the two ends of a time, `opens_point` before the two numbers of a place in a thought,
-    `opens_box` before the four of a box there, `second` of the word, `decides` of the marks that
-    say whether something fits.
+    `opens_box` before the four of a box there, `exact` of words before a number that is a count or
+    a time, `decides` of the marks that say whether something fits.
     """
 
     integers: tuple[int, ...]
@@ -101,7 +102,7 @@ class NumberRows:
     opens_time: tuple[int, ...]
     opens_point: tuple[int, ...]
     opens_box: tuple[int, ...]
-    second: tuple[int, ...]
+    exact: tuple[int, ...]
     decides: tuple[int, ...]
 
 
@@ -153,7 +154,7 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         (vocabulary['{"time": ['],),
         (vocabulary[" at ["],),
         (vocabulary[": ["],),
-        tuple(vocabulary[text] for text in ("\u0120second",) if text in vocabulary),
+        tuple(vocabulary[text] for text in _EXACT if text in vocabulary),
         tuple(vocabulary[text] for text in ("\u0120fits", "\u0120no") if text in vocabulary),
     )
 

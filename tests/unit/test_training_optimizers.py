@@ -11,6 +11,9 @@ from tiny_training import tiny_parts
 
 torch = pytest.importorskip("torch")
 
+from transformers import AutoTokenizer  # noqa: E402
+
+from onethinker_eval.demo.tiny_model import tiny_folder  # noqa: E402
 from onethinker_eval.training.optimizers import muon_adamw  # noqa: E402
 from onethinker_eval.training.smoothing import SmoothedNumbers  # noqa: E402
 from onethinker_eval.training.tiny_tokenizer import NumberRows, number_rows  # noqa: E402
@@ -99,7 +102,7 @@ ROWS = NumberRows(
     opens_time=(140,),
     opens_point=(140,),
     opens_box=(140,),
-    second=(141,),
+    exact=(141,),
     decides=(142,),
 )
 WIDTH = 143
@@ -175,8 +178,7 @@ def test_other_tokens_keep_their_one_target_and_losses_add_up() -> None:
 
 
 def test_coordinates_are_spread_but_no_counts_and_seconds() -> None:
-    _, processor = tiny_parts()
-    tokenizer = processor.tokenizer
+    tokenizer = AutoTokenizer.from_pretrained(tiny_folder())
     rows = number_rows(tokenizer)
     loss = SmoothedNumbers(rows, spread=8.0, vocabulary=len(tokenizer))
     numbers = torch.tensor([*rows.integers, *rows.listed])
@@ -188,6 +190,9 @@ def test_coordinates_are_spread_but_no_counts_and_seconds() -> None:
         "<think>9 - 3 = 6. That ends at 11.0 s.</think><answer>6</answer>": [],
         "<think>2, 3, 5. 1 at [31, 234] star.</think>": [31, 234],
         "<think>0.6: [31, 234, 694, 805], 2.8 away, 7 of 9.</think>": [31, 234, 694, 805],
+        'One with 4 corners for 32 seconds at second 3 is from 9 to 25. <answer>{"boxes": [': [
+            *(9, 25),
+        ],
         '0.6: [31, 234, 694, 805]. At 2.0 s.</think><answer>{"time": [1.0, 2.0]}</answer>': [
             *(31, 234, 694, 805),
         ],
