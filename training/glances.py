@@ -192,8 +192,9 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
     """Yield the marks in the reply that say whether something fits, each with what it is to fit.
 
     Both are (start, end). Marks are the count of something listed, "fits" and "no"; they are to fit
-    what is counted or looked for, or one of the options. What fits none of these is told by a look
-    at the words with which the telling began: there is no option to see.
+    what is counted or looked for, or one of the options; the first of a list where that one has no
+    mark. What fits none of the options is told by a look at the words with which the telling began:
+    there is no option to see.
 
     >>> list(compared("I count red. From the left: 1 at [9, 9] red star: 1, 2 at [9, 9] cross.", 0))
     [((48, 51), (8, 11))]
@@ -202,8 +203,12 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         for mark in _COUNTED.finditer(text, *found.span("listed")):
             yield mark.span(), found.span("what")
     for found in _SEARCHED.finditer(text, reply):
+        first = _LISTED.match(text, found.end())
+        name = _NAME.search(text, *first.span()) if first else None
+        marked = first and _MARK.search(text, *first.span())
+        wanted = found.span("what") if marked or not name else name.span("name")
         for mark in _MARK.finditer(text, found.end()):
-            yield mark.span(), found.span("what")
+            yield mark.span(), wanted
     for found in _STATED.finditer(text, reply):
         option = text.rfind(f". {found['what']}\n", 0, reply) + len(". ")
         said = text.rfind(_SAID, reply, found.start())

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline
 from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
-from onethinker_eval.demo.steps import at_pixel, course, courses, order
+from onethinker_eval.demo.steps import CLOSE, at_pixel, course, courses, order, set_off
 from onethinker_eval.demo.temporal import doing
 
 __all__ = ["CLIP_QUERIES", "clip_queries", "told"]
 
 Maker = Callable[[Dice, Timeline], "Query | None"]
 _GAP_S = 1.0
-_CLOSE = 5
-"""Boxes of a body's course: to tell when it did what."""
 _DIRECTIONS = {"right": "to the right", "left": "to the left", "up": "up", "down": "down"}
 _FATES = (
     *(f"it {doing(kind)}" for kind in (*MOVES, "grow", "shrink")),
@@ -113,7 +111,7 @@ def _who(dice: Dice, line: Timeline) -> Query | None:
 
 
 def _which_first(dice: Dice, line: Timeline) -> Query | None:
-    starts = {event.body: event.span_s[0] for event in reversed(line.events) if event.kind in MOVES}
+    starts = line.starts()
     if len(starts) < 2:
         return None
     first = dice.chance(0.5)
@@ -129,18 +127,8 @@ def _which_first(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape is the {word} to start moving?",
         right,
         (*others, *extra)[:6],
-        f"{courses(line.scene, _CLOSE)} {_starts(line, starts)} The {word} is the {right}.",
+        f"{set_off(line.scene, starts)} The {word} is the {right}.",
     )
-
-
-def _starts(line: Timeline, starts: Mapping[int, float]) -> str:
-    """Return when each of the bodies first sets off (`starts`, in seconds)."""
-    told = [
-        f"the {line.scene.bodies[at].name} sets off at {starts[at]:.1f} s"
-        for at in order(line.scene)
-        if at in starts
-    ]
-    return f"I see that {'; '.join(told)}."
 
 
 def _place(line: Timeline, body: Body, time_s: float) -> str:
@@ -180,7 +168,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, _CLOSE)} {_happened(line, right)} So {right}.",
+        f"{courses(line.scene, CLOSE)} {_happened(line, right)} So {right}.",
     )
 
 
@@ -211,7 +199,7 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
         f"What is the next thing to happen after this: {ended}?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, _CLOSE)} {_happened(line, right)} Then {right}.",
+        f"{courses(line.scene, CLOSE)} {_happened(line, right)} Then {right}.",
     )
 
 

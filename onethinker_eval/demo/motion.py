@@ -50,6 +50,10 @@ class Timeline:
     scene: Scene
     events: tuple[Event, ...]
 
+    def starts(self) -> dict[int, float]:
+        """Return when bodies (by index) that move first set off, in seconds."""
+        return {e.body: e.span_s[0] for e in reversed(self.events) if e.kind in MOVES}
+
 
 def clip_looks(dice: Dice, count: int, shapes: Sequence[str] = SHAPES) -> list[Look]:
     """Return looks whose (shape, colour) pairs differ, with some shapes and colours in common."""

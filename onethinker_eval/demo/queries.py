@@ -12,7 +12,7 @@ from onethinker_eval.demo.asking import Ask, choice
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.referring import Seen
 from onethinker_eval.demo.scene import at_share
-from onethinker_eval.demo.shapes import COLOURS, SHAPES
+from onethinker_eval.demo.shapes import COLOURS, SHAPES, plural_of
 from onethinker_eval.demo.steps import from_the_left
 
 __all__ = ["QUERIES", "Query", "as_choice", "as_number", "plural", "queries"]
@@ -42,13 +42,6 @@ def plural(word: str, count: int) -> str:
     ('2 crosses', '3 people', '1 star')
     """
     return f"{count} {word if count == 1 else plural_of(word)}"
-
-
-def plural_of(word: str) -> str:
-    """Return the plural of a noun of this vocabulary."""
-    if word == "person":
-        return "people"
-    return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
 def _counted(question: str, bodies: Sequence[Seen], noun: str, word: str = "") -> Query | None:

@@ -22,6 +22,7 @@ __all__ = [
     "Rgb",
     "ground",
     "painted",
+    "plural_of",
     "shape_mask",
 ]
 
@@ -53,6 +54,13 @@ _TONES = (
     (92, 96, 104),
     (150, 150, 144),
 )
+
+
+def plural_of(word: str) -> str:
+    """Return the plural of a noun of this vocabulary."""
+    if word == "person":
+        return "people"
+    return f"{word}es" if word.endswith("s") else f"{word}s"
 
 
 def _grid(height: int, width: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -7,13 +7,15 @@ into words, one look at a time, so that the conclusion can be read from them. Pl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from onethinker_eval.demo.referring import Seen
 from onethinker_eval.demo.scene import Body, Scene, at_share, to_1000
+from onethinker_eval.demo.shapes import plural_of
 from onethinker_eval.media.frames import FrameRule, sample_indices, slot_seconds
 
 __all__ = [
+    "CLOSE",
     "FRAMES",
     "at_pixel",
     "course",
@@ -21,10 +23,14 @@ __all__ = [
     "from_the_left",
     "limits",
     "order",
+    "set_off",
+    "unlike",
 ]
 
 FRAMES = FrameRule(fps=2.0, max_frames=32)
 """The frames of a clip that a thought tells of; the embedded model is shown these."""
+CLOSE = 5
+"""Boxes of a body's course: to tell when it did what."""
 _MOMENTS = 8
 _LEAST = 12.0
 """Change of a place or a size that counts, in 1000ths of the frame: two pixels of a demo clip."""
@@ -163,6 +169,35 @@ def courses(scene: Scene, count: int = 3, fitting: Collection[int] | None = None
     beside what it did, and after whether it is one of `fitting` (indices of bodies), where these
     are given. A `count` of 1 is a list of what there is, with where and when it shows first.
     """
+    bodies = range(len(scene.bodies)) if fitting is not None else ()
+    return _listed(scene, count, {at: at in (fitting or ()) for at in bodies})
+
+
+def unlike(scene: Scene, index: int, count: int = 3) -> str:
+    """Return `courses`, and which one is of another shape than all others: the body `index`.
+
+    Each but the first is told with whether its shape fits that of the first. If none does, the
+    first is meant, else the one that does not.
+    """
+    first, *rest = order(scene)
+    shapes = [body.shape for body in scene.bodies]
+    listed = _listed(scene, count, {at: shapes[at] == shapes[first] for at in rest})
+    other = next(shape for shape in shapes if shape != shapes[index])
+    return f"{listed} The others are {plural_of(other)}; it is the {scene.bodies[index].name}."
+
+
+def set_off(scene: Scene, starts: Mapping[int, float]) -> str:
+    """Return `courses` told closely, and when bodies first set off (`starts`, in seconds)."""
+    told = [
+        f"the {scene.bodies[at].name} sets off at {starts[at]:.1f} s"
+        for at in order(scene)
+        if at in starts
+    ]
+    return f"{courses(scene, CLOSE)} I see that {'; '.join(told)}."
+
+
+def _listed(scene: Scene, count: int, fits: Mapping[int, bool]) -> str:
+    """Return `courses` with a mark for each body of which `fits` tells whether it does."""
     told = []
     for index, shown in _ordered(scene):
         body = scene.bodies[index]
@@ -170,7 +205,7 @@ def courses(scene: Scene, count: int = 3, fitting: Collection[int] | None = None
         chosen = {shown[round(one * (len(shown) - 1) / steps)] for one in range(count)}
         if count > 1:
             chosen.update([at for at in _moments(scene) if at > shown[-1]][:1])
-        mark = "" if fitting is None else ": fits" if index in fitting else ": no"
+        mark = "" if index not in fits else ": fits" if fits[index] else ": no"
         again = f" {body.name}" if mark or count > 1 else ""
         told.append(f"{course(scene, body, sorted(chosen), body.name)}{mark}{again}")
     return f"From the left: {'; '.join(told)}."

@@ -12,10 +12,9 @@ from itertools import pairwise
 from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
-from onethinker_eval.demo.queries import plural_of
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import CORNERS
-from onethinker_eval.demo.steps import course, courses, limits
+from onethinker_eval.demo.steps import course, courses, limits, set_off, unlike
 
 __all__ = ["doing", "temporal"]
 
@@ -69,25 +68,20 @@ def _reasoned(dice: Dice, line: Timeline, event: Event) -> tuple[str, str] | Non
         rounded = corners == 0 and any(o.shape == "heart" for o in others)
         if not rounded:
             listed = courses(line.scene, 1, [event.body])
-            found.append((f"the only shape {words}", f"{listed} It is the {name}"))
+            found.append((f"the only shape {words}", f"{listed} It is the {name}."))
     same_shape = [o for o in others if o.shape == body.shape]
-    others_shapes = [o.shape for o in others]
-    listed = courses(line.scene, 1)
-    if not same_shape and len(others_shapes) >= 2 and len(set(others_shapes)) == 1:
-        found.append(
-            (
-                "the shape that is unlike all the others",
-                f"{listed} The others are {plural_of(others_shapes[0])}; it is the {name}",
-            )
-        )
+    if not same_shape and len(others) >= 2 and len({o.shape for o in others}) == 1:
+        listed = unlike(line.scene, event.body, 1)
+        found.append(("the shape that is unlike all the others", listed))
     appearing = [e for e in line.events if e.kind == "visible"]
     if event.kind == "visible" and len(appearing) > 1 and _apart(appearing):
         order = _ORDER[appearing.index(event)]
-        step = f"{listed} The {order} one is the {name}"
+        step = f"{courses(line.scene, 1)} The {order} one is the {name}."
         found.append((f"the {order} shape to come into view", step))
     moving = [e for e in line.events if e.kind in MOVES]
     if event.kind in MOVES and moving.index(event) == 0 and len(moving) > 1 and _apart(moving):
-        found.append(("the shape that sets off first", f"The first to move is the {name}"))
+        step = f"{set_off(line.scene, line.starts())} The first is the {name}."
+        found.append(("the shape that sets off first", step))
     return dice.pick(found) if found else None
 
 
@@ -104,7 +98,7 @@ def _ask(dice: Dice, line: Timeline, event: Event, style: str) -> Ask | None:
         reasoned = _reasoned(dice, line, event)
         if reasoned is None:
             return None
-        subject, step = reasoned[0], f" {reasoned[1]}."
+        subject, step = reasoned[0], f" {reasoned[1]}"
     act = doing(event.kind)
     question = dice.pick(_ASK[style]).format(subject, act)
     thought = (

@@ -20,12 +20,11 @@ from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import FPS, touching
 from onethinker_eval.demo.prompting import prompts, segmentation_thought
-from onethinker_eval.demo.queries import plural_of
 from onethinker_eval.demo.rle import encode
 from onethinker_eval.demo.scene import Body, Key, Scene
 from onethinker_eval.demo.shapes import CORNERS, GROUNDS, SHAPES
 from onethinker_eval.demo.stage import looks, size_for
-from onethinker_eval.demo.steps import courses
+from onethinker_eval.demo.steps import courses, unlike
 
 __all__ = ["video_segmentation"]
 
@@ -242,10 +241,8 @@ def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style:
     body = clip.scene.bodies[index]
     # Which one is unlike the others shows only once all have been told.
     alike = words == _UNLIKE
-    told = courses(clip.scene, fitting=None if alike else [index])
-    others = [other.shape for at, other in enumerate(clip.scene.bodies) if at != index]
-    unlike = f" The others are {plural_of(others[0])}; it is the {body.name}." if alike else ""
-    steps = f"{told}{unlike} At {time_s:.1f} s it shows well."
+    told = unlike(clip.scene, index) if alike else courses(clip.scene, fitting=[index])
+    steps = f"{told} At {time_s:.1f} s it shows well."
     thought = segmentation_thought(f"the {words}", body.name, answer, steps)
     return Ask(
         "video_segmentation",

@@ -284,6 +284,16 @@ def test_what_fits_looks_at_what_it_is_to_fit() -> None:
     assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[2, 3], [2, 3]]
 
 
+def test_what_fits_the_first_of_a_list_looks_at_that() -> None:
+    words = ["?", "I look for the", " odd one", ". From the left: ", "0.5: [5, 5, 6, 6]"]
+    words += [" red star", "; ", "0.5: [7, 7, 8, 8]", " red heart", ":", " no", " red heart", "."]
+    ids = torch.arange(len(words))[None]
+    found = copies(replies(ids, ids.masked_fill(ids < 1, -100), words), words, {})
+    assert found.asks.tolist() == [10, 9]
+    # Its name again sees its name before, the mark that of the first.
+    assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[8], [5]]
+
+
 def test_what_an_option_says_looks_at_it() -> None:
     words = [
         "Which?\n",
