@@ -9,13 +9,15 @@ from onethinker_eval.demo.motion import MOVES, Event, Timeline
 from onethinker_eval.demo.queries import Query
 from onethinker_eval.demo.scene import Body
 from onethinker_eval.demo.shapes import COLOURS, SHAPES
-from onethinker_eval.demo.steps import CLOSE, at_pixel, course, courses, order, set_off
+from onethinker_eval.demo.steps import at_pixel, course, courses, order, set_off
 from onethinker_eval.demo.temporal import doing
 
 __all__ = ["CLIP_QUERIES", "clip_queries", "told"]
 
 Maker = Callable[[Dice, Timeline], "Query | None"]
 _GAP_S = 1.0
+_CLOSE = 5
+"""Boxes of a body's course: to tell when it did what."""
 _DIRECTIONS = {"right": "to the right", "left": "to the left", "up": "up", "down": "down"}
 _FATES = (
     *(f"it {doing(kind)}" for kind in (*MOVES, "grow", "shrink")),
@@ -168,7 +170,7 @@ def _happens(dice: Dice, line: Timeline) -> Query | None:
         "Which of these happens in the clip?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, CLOSE)} {_happened(line, right)} So {right}.",
+        f"{courses(line.scene, _CLOSE)} {_happened(line, right)} So {right}.",
     )
 
 
@@ -199,7 +201,7 @@ def _next(dice: Dice, line: Timeline) -> Query | None:
         f"What is the next thing to happen after this: {ended}?",
         right,
         tuple(false[:5]),
-        f"{courses(line.scene, CLOSE)} {_happened(line, right)} Then {right}.",
+        f"{courses(line.scene, _CLOSE)} {_happened(line, right)} Then {right}.",
     )
 
 

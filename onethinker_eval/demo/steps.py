@@ -15,7 +15,6 @@ from onethinker_eval.demo.shapes import plural_of
 from onethinker_eval.media.frames import FrameRule, sample_indices, slot_seconds
 
 __all__ = [
-    "CLOSE",
     "FRAMES",
     "at_pixel",
     "course",
@@ -29,8 +28,6 @@ __all__ = [
 
 FRAMES = FrameRule(fps=2.0, max_frames=32)
 """The frames of a clip that a thought tells of; the embedded model is shown these."""
-CLOSE = 5
-"""Boxes of a body's course: to tell when it did what."""
 _MOMENTS = 8
 _LEAST = 12.0
 """Change of a place or a size that counts, in 1000ths of the frame: two pixels of a demo clip."""
@@ -187,13 +184,16 @@ def unlike(scene: Scene, index: int, count: int = 3) -> str:
 
 
 def set_off(scene: Scene, starts: Mapping[int, float]) -> str:
-    """Return `courses` told closely, and when bodies first set off (`starts`, in seconds)."""
-    told = [
-        f"the {scene.bodies[at].name} sets off at {starts[at]:.1f} s"
-        for at in order(scene)
-        if at in starts
-    ]
-    return f"{courses(scene, CLOSE)} I see that {'; '.join(told)}."
+    """Return all of `courses`, and when bodies first set off (`starts`, in seconds).
+
+    It is told from what happens around it, as in `limits`: a moment of a course is too rough to
+    tell who was first.
+    """
+    told = [courses(scene, _MOMENTS)]
+    for body, start in ((scene.bodies[at], starts[at]) for at in order(scene) if at in starts):
+        around = _around(scene, body, start, ends=False, moves=True)
+        told.append(f"The {body.name} begins: {around} at {start:.1f} s.")
+    return " ".join(told)
 
 
 def _listed(scene: Scene, count: int, fits: Mapping[int, bool]) -> str:
