@@ -13,8 +13,10 @@ import pytest
 from onethinker_eval.demo.asking import Ask, Group
 from onethinker_eval.demo.scene import Scene
 from onethinker_eval.demo.steps import FRAMES
+from onethinker_eval.demo.tiny_model import tiny_folder
 from onethinker_eval.demo.twins import TWINS, groups
 from onethinker_eval.media.frames import sample_indices, slot_seconds
+from onethinker_eval.training import recipe
 
 _EQUATION = re.compile(r"(?<![\d.])(\d+) ([-+×/]) (\d+) = (\d+(?:\.\d)?)(?![\d.]*\d)")
 
@@ -229,3 +231,15 @@ def test_who_starts_last_is_who_first_sets_off_last() -> None:
             assert word[2] == ordered[0 if word[1] == "first" else -1][0], ask.thinking
             words.add(word[1])
     assert words == {"first", "last"}
+
+
+def test_the_longest_thoughts_fit_in_what_the_embedded_model_may_say() -> None:
+    transformers = pytest.importorskip("transformers")
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_folder())
+    limit = transformers.GenerationConfig.from_pretrained(tiny_folder()).max_new_tokens
+    longest = max(
+        len(tokenizer(f"<think>{ask.thinking}</think>\n<answer>{ask.answer}</answer>")["input_ids"])
+        for name in ("anet_rtl", "videoholmes", "longvideo_reason", "stvg", "got10k", "mevis")
+        for _, ask in _asks(name, 60)
+    )
+    assert 400 < longest < limit == recipe.load("tiny-grpo").rollouts.max_tokens
