@@ -52,6 +52,7 @@ class SmoothedNumbers:
         self._opens_point = torch.tensor(rows.opens_point)
         self._opens_box = torch.tensor(rows.opens_box)
         self._exactly = torch.tensor(rows.exact)
+        self._moves = torch.tensor(rows.moves)
         self._decides = torch.tensor(rows.decides)
         self._whole = torch.tensor([*rows.integers, *rows.listed])
         kinds = (rows.integers, rows.listed)
@@ -68,15 +69,17 @@ class SmoothedNumbers:
     def spread(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which of `targets` (rows, length) may be spread: (rows, length) bool.
 
-        Those of places in thoughts, and those of rows with boxes or times but for seconds: the two
-        numbers that open a time, and one after a word that counts, such as "with 4 corners".
+        Those of places and ways ("right 62") in thoughts, and those of rows with boxes or times but
+        for seconds: the two numbers that open a time, and one after a word that counts, such as
+        "with 4 corners".
         """
         place = targets.device
         grounds = torch.isin(targets, self._grounds.to(place)).any(dim=1, keepdim=True)
         opens = torch.isin(targets, self._opens_time.to(place))
         counts = torch.isin(targets, self._exactly.to(place))
         point = torch.isin(targets, self._opens_point.to(place))
-        named = _later(point, 1) | _later(point, 2) | self._boxes(targets)
+        way = torch.isin(targets, self._moves.to(place))
+        named = _later(point, 1) | _later(point, 2) | _later(way, 2) | self._boxes(targets)
         after = _later(opens, 1) | _later(opens, 2) | _later(counts, 2)
         return named | (grounds & ~after)
 

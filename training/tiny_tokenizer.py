@@ -61,6 +61,7 @@ FRAGMENTS = (
     "system\n",
 )
 LARGEST_INTEGER = 1000
+_MOVES = tuple(f"\u0120{word}" for word in ("left", "right", "up", "down", "grows", "shrinks"))
 _EXACT = ("\u0120second", "\u0120with", "\u0120for")
 LARGEST_TENTHS = 409  # 40.9 seconds: the longest demo clips last 32
 
@@ -92,7 +93,8 @@ class NumberRows:
     `grounding` are the ids of fragments with which boxes and times begin, `opens_time` of the one
     before the two ends of a time, `opens_point` before the two numbers of a place in a thought,
     `opens_box` before the four of a box there, `exact` of words before a number that is a count or
-    a time, `decides` of the marks that say whether something fits.
+    a time, `moves` of those before how far something went, `decides` of the marks that say whether
+    something fits.
     """
 
     integers: tuple[int, ...]
@@ -103,6 +105,7 @@ class NumberRows:
     opens_point: tuple[int, ...]
     opens_box: tuple[int, ...]
     exact: tuple[int, ...]
+    moves: tuple[int, ...]
     decides: tuple[int, ...]
 
 
@@ -155,6 +158,7 @@ def number_rows(tokenizer: PreTrainedTokenizerFast) -> NumberRows:
         (vocabulary[" at ["],),
         (vocabulary[": ["],),
         tuple(vocabulary[text] for text in _EXACT if text in vocabulary),
+        tuple(vocabulary[text] for text in _MOVES if text in vocabulary),
         tuple(vocabulary[text] for text in ("\u0120fits", "\u0120no") if text in vocabulary),
     )
 

@@ -31,6 +31,8 @@ FRAMES = FrameRule(fps=2.0, max_frames=32)
 _MOMENTS = 8
 _LEAST = 12.0
 """Change of a place or a size that counts, in 1000ths of the frame: two pixels of a demo clip."""
+_WHOLE = 3
+"""Moments before the one at which an end shows; after it the last that was all motion begins."""
 _INSTANT = 1e-6
 _STILL = "still"
 _CHANGES = (("left", "right"), ("up", "down"), ("shrinks", "grows"))
@@ -81,8 +83,10 @@ def course(scene: Scene, body: Body, at: Sequence[int] | None = None, told: str 
     return ", ".join(_told(scene, body, _moments(scene) if at is None else at, told))
 
 
-def _told(scene: Scene, body: Body, at: Sequence[int], told: str = "") -> list[str]:
-    """Return for each moment of `at` what `course` says of it."""
+def _told(
+    scene: Scene, body: Body, at: Sequence[int], told: str = "", *, amounts: bool = False
+) -> list[str]:
+    """Return for each moment of `at` what `course` says of it; with `amounts` also by how much."""
     parts: list[str] = []
     pairs = _pairs(scene)
     before: Sequence[float] | None = None
@@ -93,7 +97,7 @@ def _told(scene: Scene, body: Body, at: Sequence[int], told: str = "") -> list[s
         if box is not None and told:
             text, told = f"{text} {told}", ""
         elif before is not None and now is not None:
-            text = f"{text} {_did(scene, before, now)}"
+            text = f"{text} {_did(scene, before, now, amounts=amounts)}"
         parts.append(text)
         before = now
     return parts
@@ -121,7 +125,8 @@ def _around(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) 
     what was told of them roughly is told closely. What `moves` shows that it set off by what is
     told of it since the moment before, and that it stopped by being still, at the latest one moment
     after the first that tells of all of its motion. What is in view is there at once, and away at
-    once. How far it went until that moment, and how far in a whole one, tells when it set off.
+    once. How far it went in the moment of the limit, and how far in a whole one, tells how long it
+    is past; so the whole one before an end is told, too.
     """
     pairs, moments = _pairs(scene), _moments(scene)
     last = len(pairs) - 1
@@ -134,8 +139,9 @@ def _around(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) 
     least = limit + (_INSTANT if ends != moves else -_INSTANT)
     first = next((at for at, time_s in enumerate(pairs) if time_s > least), last)
     seen = min(first + (moves and still(first) != ends), last)
-    low = max(at for at in moments if at <= max(0, first - 1))
-    told = _told(scene, body, range(low, min(seen + 1, last) + 1))
+    known = seen - _WHOLE if moves and ends else first - 1
+    low = max(at for at in moments if at <= max(0, known))
+    told = _told(scene, body, range(low, min(seen + 1, last) + 1), amounts=True)
     past = round(pairs[seen], 1)  # as it is told, and to be reckoned with
     back = f" less {past - limit:.1f} s" if past >= limit else ""
     return f"{', '.join(told)}, so by {past:.1f} s{back}"
@@ -150,11 +156,20 @@ def _inside(scene: Scene, body: Body, time_s: float) -> list[int] | None:
     return to_1000((x1, y1, x2, y2), scene.width, scene.height)
 
 
-def _did(scene: Scene, before: Sequence[float], now: Sequence[float]) -> str:
-    """Return the words for what changed between two poses (x, y, size in pixels)."""
+def _did(
+    scene: Scene, before: Sequence[float], now: Sequence[float], *, amounts: bool = False
+) -> str:
+    """Return the words for what changed between two poses (x, y, size in pixels).
+
+    With `amounts` each is followed by how much that is, in 1000ths of the frame.
+    """
     sides = (scene.width, scene.height, scene.width)
     moved = [1000 * (b - a) / side for a, b, side in zip(before, now, sides, strict=True)]
-    words = [_CHANGES[at][change > 0] for at, change in enumerate(moved) if abs(change) > _LEAST]
+    words = [
+        f"{_CHANGES[at][change > 0]}{f' {abs(change):.0f}' if amounts else ''}"
+        for at, change in enumerate(moved)
+        if abs(change) > _LEAST
+    ]
     return " ".join(words) or _STILL
 
 

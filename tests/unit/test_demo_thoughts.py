@@ -137,6 +137,30 @@ def test_a_limit_of_an_event_is_told_after_the_moments_around_it(name: str) -> N
     assert found > 20
 
 
+@pytest.mark.parametrize("name", ["charades", "activitynet"])
+def test_how_far_it_went_tells_how_long_a_limit_is_past(name: str) -> None:
+    errors: list[float] = []
+    for _, ask in _asks(name, 20):
+        for kind, told, past, less in re.findall(
+            r"It (begins|ends): (.*?), so by ([\d.]+) s less ([\d.]+) s", ask.thinking
+        ):
+            times = re.findall(r"(\d+\.\d)(?:: \[| away)", told)
+            ways = dict(re.findall(r"(\d+\.\d): \[[^]]*\] ([a-z]+ \d+)(?=,|$)", told))
+            at = times.index(past)
+            part, whole = (at, at + 1) if kind == "begins" else (at - 1, at - 2)
+            if 0 < whole < len(times) and {times[part], times[whole]} <= ways.keys():
+                one, other = (ways[times[index]].split() for index in (part, whole))
+                share = int(one[1]) / int(other[1])
+                if one[0] == other[0] and share <= 1:
+                    step = float(times[part]) - float(times[part - 1])
+                    reckoned = step * (share if kind == "begins" else 2 - share)
+                    errors.append(abs(reckoned - float(less)))
+    assert len(errors) > 20
+    # A motion that takes two moments has no whole one, and steps are not all alike.
+    assert np.median(errors) < 0.1
+    assert np.quantile(errors, 0.9) < 0.35
+
+
 def test_shapes_are_listed_before_one_is_meant_by_what_tells_it_from_the_others() -> None:
     found = set()
     for group, ask in _asks("anet_rtl", 24):

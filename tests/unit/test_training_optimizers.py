@@ -103,6 +103,7 @@ ROWS = NumberRows(
     opens_point=(140,),
     opens_box=(140,),
     exact=(141,),
+    moves=(141,),
     decides=(142,),
 )
 WIDTH = 143
@@ -190,6 +191,7 @@ def test_coordinates_are_spread_but_no_counts_and_seconds() -> None:
         "<think>9 - 3 = 6. That ends at 11.0 s.</think><answer>6</answer>": [],
         "<think>2, 3, 5. 1 at [31, 234] star.</think>": [31, 234],
         "<think>0.6: [31, 234, 694, 805], 2.8 away, 7 of 9.</think>": [31, 234, 694, 805],
+        "<think>: [1, 2, 3, 4] right 62 grows 12, 3 left.</think>": [1, 2, 3, 4, 62, 12],
         'One with 4 corners for 32 seconds at second 3 is from 9 to 25. <answer>{"boxes": [': [
             *(9, 25),
         ],
