@@ -201,18 +201,29 @@ def unlike(scene: Scene, index: int, count: int = 3) -> str:
 def set_off(scene: Scene, starts: Mapping[int, float]) -> str:
     """Return all of `courses`, and when bodies first set off (`starts`, in seconds).
 
-    It is told from what happens around it, as in `limits`: a moment of a course is too rough to
-    tell who was first.
+    It is told from what happens around it, as in `limits`, right after the course of the body: a
+    moment of a course is too rough to tell who was first. Starts are said again beside each other.
     """
-    told = [courses(scene, _MOMENTS)]
-    for body, start in ((scene.bodies[at], starts[at]) for at in order(scene) if at in starts):
-        around = _around(scene, body, start, ends=False, moves=True)
-        told.append(f"The {body.name} begins: {around} at {start:.1f} s.")
-    return " ".join(told)
+    begins = {
+        at: f", it begins: {_around(scene, scene.bodies[at], start, ends=False, moves=True)} "
+        f"at {start:.1f} s"
+        for at, start in starts.items()
+    }
+    again = [
+        f"the {scene.bodies[at].name} sets off at {starts[at]:.1f} s"
+        for at in order(scene)
+        if at in starts
+    ]
+    return f"{_listed(scene, _MOMENTS, {}, begins)} I see that {'; '.join(again)}."
 
 
-def _listed(scene: Scene, count: int, fits: Mapping[int, bool]) -> str:
-    """Return `courses` with a mark for each body of which `fits` tells whether it does."""
+def _listed(
+    scene: Scene, count: int, fits: Mapping[int, bool], more: Mapping[int, str] | None = None
+) -> str:
+    """Return `courses` with a mark for each body of which `fits` tells whether it does.
+
+    `more` is what else to say of bodies.
+    """
     told = []
     for index, shown in _ordered(scene):
         body = scene.bodies[index]
@@ -222,7 +233,8 @@ def _listed(scene: Scene, count: int, fits: Mapping[int, bool]) -> str:
             chosen.update([at for at in _moments(scene) if at > shown[-1]][:1])
         mark = "" if index not in fits else ": fits" if fits[index] else ": no"
         again = f" {body.name}" if mark or count > 1 else ""
-        told.append(f"{course(scene, body, sorted(chosen), body.name)}{mark}{again}")
+        rest = (more or {}).get(index, "")
+        told.append(f"{course(scene, body, sorted(chosen), body.name)}{mark}{again}{rest}")
     return f"From the left: {'; '.join(told)}."
 
 

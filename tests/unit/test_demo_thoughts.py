@@ -166,7 +166,7 @@ def test_shapes_are_listed_before_one_is_meant_by_what_tells_it_from_the_others(
     for group, ask in _asks("anet_rtl", 24):
         assert isinstance(group.picture, Scene)
         listed = re.search(
-            r"From the left: (.*?)\. (?:The [^<]*? s\. )?"
+            r"From the left: (.*?)\. (?:I see that [^<]*?\. )?"
             r"(?:It|The others are \w+; it|The \w+(?: one)?) is the (\w+ \w+)\. ",
             ask.thinking,
         )
@@ -250,7 +250,9 @@ def test_who_starts_last_is_who_first_sets_off_last() -> None:
     for _, ask in (one for name in ("mmvu", "videoholmes") for one in _asks(name, 40)):
         word = re.search(r"The (first|last) is the (\w+ \w+)\.", ask.thinking)
         if word:
-            starts = re.findall(r"The (\w+ \w+) begins: .*? s at ([\d.]+) s\.", ask.thinking)
+            starts = re.findall(r"the (\w+ \w+) sets off at ([\d.]+) s", ask.thinking)
+            told = re.findall(r"(\w+ \w+), it begins: .*? s at ([\d.]+) s[;.]", ask.thinking)
+            assert told == starts
             ordered = sorted(starts, key=lambda one: float(one[1]))
             assert word[2] == ordered[0 if word[1] == "first" else -1][0], ask.thinking
             words.add(word[1])
