@@ -26,6 +26,7 @@ __all__ = [
     "limits",
     "past",
     "renamed",
+    "restated",
 ]
 
 Box = tuple[float, float, float, float]
@@ -57,6 +58,7 @@ _LIMITS = re.compile(r"(?<=is from )\d+\.\d|(?<= s to )\d+\.\d")
 _PAST = re.compile(
     r" by (?P<by>\d+\.\d) s(?: less (?P<less>\d+\.\d) s)? at (?:second )?(?P<limit>\d+(?:\.\d)?)"
 )
+_AGAIN = re.compile(r"the (?P<name>\w+ \w+) sets off at (?P<time>\d+\.\d)")
 _COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)')
 _COPIED = re.compile(
     r"\b\d+(?= [-+×/] \d)|(?<=[-+×/] )\d+"
@@ -186,6 +188,22 @@ def renamed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         if before and not found["seen"]:
             yield found.span("name"), before
         said[found["name"]] = found.span("name")
+
+
+def restated(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
+    """Yield the starts of moves in the reply that are said again, each with where it was reckoned.
+
+    Both are (start, end).
+
+    >>> text = "red star, it begins: so by 0.6 s at 0.5 s. So the red star sets off at 0.5 s."
+    >>> [(text[slice(*said)], text[slice(*seen)]) for said, seen in restated(text, 0)]
+    [('0.5', '0.5')]
+    """
+    for found in _AGAIN.finditer(text, reply):
+        begun = text.rfind(f"{found['name']}, it begins: ", reply, found.start())
+        reckoned = _PAST.search(text, begun, found.start()) if begun >= 0 else None
+        if reckoned:
+            yield found.span("time"), reckoned.span("limit")
 
 
 def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:

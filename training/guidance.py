@@ -34,6 +34,7 @@ from onethinker_eval.training.glances import (
     limits,
     past,
     renamed,
+    restated,
 )
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
 from onethinker_eval.training.tiny_tokenizer import option_marks
@@ -287,7 +288,8 @@ def copies(told: Sequence[Told], texts: Sequence[str], marks: Mapping[int, str])
             found = [at for at in same if at not in taken]
             if place not in taken and found:
                 made.append((row, place - 1, _mask(found, length)))
-        for (start, _), seen in chain(renamed(one.text, one.start), compared(one.text, one.start)):
+        pairs = (said(one.text, one.start) for said in (renamed, restated, compared))
+        for (start, _), seen in chain.from_iterable(pairs):
             made.append((row, one.token(start) - 1, _mask(one.tokens(*seen), length)))
     return _several(made, length)
 

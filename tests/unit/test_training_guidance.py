@@ -294,6 +294,19 @@ def test_what_fits_the_first_of_a_list_looks_at_that() -> None:
     assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[8], [5]]
 
 
+def test_a_start_said_again_looks_at_where_it_was_reckoned() -> None:
+    words = ["?", "0.5: [5, 5, 6, 6]", " red star", ", it begins: ", "2.5: [5, 5, 6, 6]", " still"]
+    words += [", so by ", "3.9", " s less ", "1.4", " s at ", "2.5", " s", "; "]
+    words += [" blue star", ", it begins: ", "so by ", "0.6", " s at ", "0.5", " s. I see that the"]
+    words += [" red star", " sets off at ", "2.5", " s; the", " blue star", " sets off at ", "0.5"]
+    words += [" s."]
+    ids = torch.arange(len(words))[None]
+    found = copies(replies(ids, ids.masked_fill(ids < 1, -100), words), words, {})
+    seen = zip(found.asks.tolist(), found.seen, strict=True)
+    starts = {at: one.nonzero()[:, 0].tolist() for at, one in seen if at in (22, 26)}
+    assert starts == {22: [11], 26: [19]}
+
+
 def test_what_an_option_says_looks_at_it() -> None:
     words = [
         "Which?\n",
