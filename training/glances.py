@@ -58,6 +58,7 @@ _LIMITS = re.compile(r"(?<=is from )\d+\.\d|(?<= s to )\d+\.\d")
 _PAST = re.compile(
     r" by (?P<by>\d+\.\d) s(?: less (?P<less>\d+\.\d) s)? at (?:second )?(?P<limit>\d+(?:\.\d)?)"
 )
+_SHOWS = re.compile(r"is the (?P<name>\w+ \w+)\. At (?P<time>\d+\.\d) s it shows well")
 _AGAIN = re.compile(r"the (?P<name>\w+ \w+) sets off at (?P<time>\d+\.\d)")
 _COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)')
 _COPIED = re.compile(
@@ -69,7 +70,8 @@ _COPIED = re.compile(
 _COUNTS = re.compile(r"I count (?P<what>\w+)\. From the left: (?P<listed>[^.]*)\.")
 _COUNTED = re.compile(r": \d")
 _SEARCHED = re.compile(
-    r"I (?:look for|need the time in which) (?:the|what) (?P<what>[^.:]+)\. From the left: "
+    r"I (?:look for|need the time in which) (?:the|what) (?P<what>[^.:]+)\."
+    r"(?: That is an? (?P<shape>[^.:]+)\.)? From the left: "
 )
 _MARK = re.compile(r"(?<=:) (?:fits|no)\b")
 _SAID = "I see that"
@@ -177,6 +179,7 @@ def renamed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
     """Yield the names in the reply that repeat one said in it, each with the last one before.
 
     Both are (start, end). One that follows a place is said of what is seen there, and repeats none.
+    A conclusion repeats that of what fits: something else may have the same name.
 
     >>> text = "at [9, 9] red star, at [9, 9] red star. So the red star"
     >>> list(renamed(text, 0))
@@ -184,16 +187,21 @@ def renamed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
     """
     said: dict[str, Span] = {}
     for found in _NAME.finditer(text, reply):
-        before = said.get(found["name"])
+        name = found["name"]
+        before = said.get(name)
         if before and not found["seen"]:
+            fits = text.rfind(f" fits {name}", reply, found.start())
+            if fits >= 0 and text.endswith(" It is the ", reply, found.start("name")):
+                before = fits + len(" fits "), fits + len(f" fits {name}")
             yield found.span("name"), before
-        said[found["name"]] = found.span("name")
+        said[name] = found.span("name")
 
 
 def restated(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
     """Yield the starts of moves in the reply that are said again, each with where it was reckoned.
 
-    Both are (start, end).
+    So is the time at which something shows well, with the moment at which it was first seen. Both
+    are (start, end).
 
     >>> text = "red star, it begins: so by 0.6 s at 0.5 s. So the red star sets off at 0.5 s."
     >>> [(text[slice(*said)], text[slice(*seen)]) for said, seen in restated(text, 0)]
@@ -204,6 +212,14 @@ def restated(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         reckoned = _PAST.search(text, begun, found.start()) if begun >= 0 else None
         if reckoned:
             yield found.span("time"), reckoned.span("limit")
+    for found in _SHOWS.finditer(text, reply):
+        # Two may have the same name: the one that fits is meant.
+        mark = text.rfind(f": fits {found['name']}", reply, found.start())
+        begun = max(text.rfind("; ", reply, mark), text.rfind("left: ", reply, mark), reply)
+        named = re.compile(rf"\d+\.\d: {_BOX} {found['name']}\b")
+        first = named.search(text, begun if mark >= 0 else reply, found.start())
+        if first:
+            yield found.span("time"), first.span()
 
 
 def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
@@ -224,7 +240,9 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         first = _LISTED.match(text, found.end())
         name = _NAME.search(text, *first.span()) if first else None
         marked = first and _MARK.search(text, *first.span())
-        wanted = found.span("what") if marked or not name else name.span("name")
+        wanted = found.span("shape" if found["shape"] else "what")
+        if name and not marked:
+            wanted = name.span("name")
         for mark in _MARK.finditer(text, found.end()):
             yield mark.span(), wanted
     for found in _STATED.finditer(text, reply):
@@ -240,22 +258,28 @@ def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
     """Yield the words in the reply on what a listed thing did, each with those that told it before.
 
     All are (start, end). They are the mark of a course in a list, and what is stated of the thing
-    by its name after the list: of its words those that say the same, or all if none does.
+    by its name after the list: of its words those that say the same, or all if none does. Where a
+    shape is looked for, the mark is told from the thing's name instead.
 
     >>> text = "From the left: 0.5: [1, 1, 2, 2] red bar, 1.5: [1, 1, 3, 3] grows: fits red bar. So"
     >>> [(text[start:end], [text[a:b] for a, b in told]) for (start, end), told in done(text, 0)]
     [(' fits', ['grows'])]
     """
+    by_shape = {found.end() for found in _SEARCHED.finditer(text, reply) if found["shape"]}
     for found in _COURSES.finditer(text, reply):
         changes: dict[str, list[Span]] = {}
+        named = found.start("listed") in by_shape
         for part in _LISTED.finditer(text, *found.span("listed")):
             told = [one.span() for one in _CHANGE.finditer(text, *part.span())]
             mark = _MARK.search(text, *part.span())
-            names = [one["name"] for one in _NAME.finditer(text, *part.span())]
+            names = list(_NAME.finditer(text, *part.span()))
             if told and names:
-                changes[names[-1]] = told
-            if told and mark:
-                yield mark.span(), told
+                changes[names[-1]["name"]] = told
+            named = named or (part.start() == found.start("listed") and mark is None)
+            before = [one.span("name") for one in names if mark and one.end() <= mark.start()]
+            seen = before[:1] if named else told
+            if seen and mark:
+                yield mark.span(), seen
         for part in _LISTED.finditer(text, *found.span("stated")):
             name = _NAME.search(text, *part.span())
             end = text.find(":", *part.span())

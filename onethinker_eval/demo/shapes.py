@@ -20,6 +20,7 @@ __all__ = [
     "SHAPES",
     "Mask",
     "Rgb",
+    "cornered",
     "ground",
     "painted",
     "plural_of",
@@ -54,6 +55,15 @@ _TONES = (
     (92, 96, 104),
     (150, 150, 144),
 )
+
+
+def cornered(corners: int) -> str:
+    """Return the shapes with so many corners.
+
+    >>> cornered(4)
+    'a square or a diamond'
+    """
+    return " or ".join(f"a {shape}" for shape, count in CORNERS.items() if count == corners)
 
 
 def plural_of(word: str) -> str:

@@ -13,7 +13,7 @@ from onethinker_eval.demo.asking import Ask, Group, Setting, enough, to_json
 from onethinker_eval.demo.dice import Dice
 from onethinker_eval.demo.motion import MOVES, Event, Timeline, timeline
 from onethinker_eval.demo.scene import Body
-from onethinker_eval.demo.shapes import CORNERS
+from onethinker_eval.demo.shapes import CORNERS, cornered
 from onethinker_eval.demo.steps import course, courses, limits, set_off, unlike
 
 __all__ = ["doing", "temporal"]
@@ -68,7 +68,8 @@ def _reasoned(dice: Dice, line: Timeline, event: Event) -> tuple[str, str] | Non
         rounded = corners == 0 and any(o.shape == "heart" for o in others)
         if not rounded:
             listed = courses(line.scene, 1, [event.body])
-            found.append((f"the only shape {words}", f"{listed} It is the {name}."))
+            step = f"That is {cornered(corners)}. {listed} It is the {name}."
+            found.append((f"the only shape {words}", step))
     same_shape = [o for o in others if o.shape == body.shape]
     if not same_shape and len(others) >= 2 and len({o.shape for o in others}) == 1:
         listed = unlike(line.scene, event.body, 1)

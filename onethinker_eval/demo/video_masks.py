@@ -22,7 +22,7 @@ from onethinker_eval.demo.motion import FPS, touching
 from onethinker_eval.demo.prompting import prompts, segmentation_thought
 from onethinker_eval.demo.rle import encode
 from onethinker_eval.demo.scene import Body, Key, Scene
-from onethinker_eval.demo.shapes import CORNERS, GROUNDS, SHAPES
+from onethinker_eval.demo.shapes import CORNERS, GROUNDS, SHAPES, cornered
 from onethinker_eval.demo.stage import looks, size_for
 from onethinker_eval.demo.steps import courses, unlike
 
@@ -47,6 +47,8 @@ _MOTION = {
 }
 _DELTA = {"right": (1, 0), "left": (-1, 0), "up": (0, -1), "down": (0, 1)}
 _UNLIKE = "shape that does not belong with the others"
+_WHEEL = "shape that could roll like a wheel"
+_CORNERED = "only shape with"
 _ENOUGH = 0.95
 _LEAST = 6
 
@@ -174,9 +176,9 @@ def _reason_phrase(dice: Dice, clip: _Clip, index: int) -> str | None:
     found = []
     corners = CORNERS.get(body.shape)
     if corners and all(CORNERS.get(other.shape) != corners for other in others):
-        found.append(f"only shape with {corners} corners")
+        found.append(f"{_CORNERED} {corners} corners")
     if corners == 0 and all(other.shape not in ("circle", "heart") for other in others):
-        found.append("shape that could roll like a wheel")
+        found.append(_WHEEL)
     shapes = {other.shape for other in others}
     if len(others) >= 2 and len(shapes) == 1 and body.shape not in shapes:
         found.append(_UNLIKE)
@@ -239,10 +241,7 @@ def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style:
         return None
     time_s, answer = found
     body = clip.scene.bodies[index]
-    # Which one is unlike the others shows only once all have been told.
-    alike = words == _UNLIKE
-    told = unlike(clip.scene, index) if alike else courses(clip.scene, fitting=[index])
-    steps = f"{told} At {time_s:.1f} s it shows well."
+    steps = f"{_found(clip, index, words)} At {time_s:.1f} s it shows well."
     thought = segmentation_thought(f"the {words}", body.name, answer, steps)
     return Ask(
         "video_segmentation",
@@ -257,6 +256,16 @@ def _ask(dice: Dice, clip: _Clip, owners: Owners, index: int, words: str, style:
             "phrase": words,
         },
     )
+
+
+def _found(clip: _Clip, index: int, words: str) -> str:
+    """Return how the body that `words` mean is found, and its name: when it shows follows that."""
+    if words == _UNLIKE:
+        return unlike(clip.scene, index)  # shows only once all have been told
+    body = clip.scene.bodies[index]
+    shaped = words == _WHEEL or words.startswith(_CORNERED)
+    lead = f"That is {cornered(CORNERS[body.shape])}. " if shaped else ""
+    return f"{lead}{courses(clip.scene, fitting=[index])} It is the {body.name}."
 
 
 video_segmentation = {name: partial(_draw, style=name) for name in ("mevis", "reasonvos")}

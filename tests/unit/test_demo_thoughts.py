@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ import pytest
 
 from onethinker_eval.demo.asking import Ask, Group
 from onethinker_eval.demo.scene import Scene
+from onethinker_eval.demo.shapes import CORNERS
 from onethinker_eval.demo.steps import FRAMES
 from onethinker_eval.demo.tiny_model import tiny_folder
 from onethinker_eval.demo.twins import TWINS, groups
@@ -204,6 +206,36 @@ def test_the_shape_unlike_the_others_shows_by_comparing_each_with_the_first(name
             assert named[1].startswith(marks[0][1] if meant == first else shape)
             firsts.add(meant == first)
     assert firsts == {True, False}
+
+
+@pytest.mark.parametrize("name", ["anet_rtl", "reasonvos"])
+def test_corners_are_told_as_shapes_before_any_is_listed(name: str) -> None:
+    found = set()
+    for group, ask in _asks(name, 40):
+        corners = re.search(r"with (\d+) corners|(without any|like a wheel)", ask.question)
+        told = re.search(r"[.] That is an? ([a-z ]+)[.] From the left: ", ask.thinking)
+        assert bool(corners) == bool(told), ask.thinking
+        if corners and told:
+            assert isinstance(group.picture, Scene)
+            wanted = int(corners[1] or 0)
+            assert {CORNERS[one] for one in told[1].split(" or a ")} == {wanted}
+            fits = re.search(r": fits \w+ (\w+)", ask.thinking)
+            assert fits
+            assert fits[1] in told[1].split(" or a ")
+            found.add(wanted)
+    assert len(found) > 2
+
+
+@pytest.mark.parametrize("name", ["mevis", "reasonvos"])
+def test_what_is_meant_is_named_before_the_time_at_which_it_shows(name: str) -> None:
+    late = 0
+    for _, ask in _asks(name, 20):
+        shows = re.search(r"[Ii]t is the (\w+ \w+)[.] At (\d+[.]\d) s it shows well", ask.thinking)
+        assert shows, ask.thinking
+        assert f"It is the {shows[1]} from" in ask.thinking[shows.end() :]
+        assert float(shows[2]) == json.loads(ask.answer)["time"]
+        late += float(shows[2]) > 1
+    assert late > 2
 
 
 @pytest.mark.parametrize("name", ["mevis", "reasonvos", "mmvu"])

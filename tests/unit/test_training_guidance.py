@@ -294,6 +294,29 @@ def test_what_fits_the_first_of_a_list_looks_at_that() -> None:
     assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[8], [5]]
 
 
+def test_where_a_shape_is_looked_for_a_mark_looks_at_it_and_at_the_name() -> None:
+    words = ["?", "I look for the", " one with 3 corners", ". That is a", " triangle"]
+    words += [". From the left: ", "0.5: [5, 5, 6, 6]", " red star", ", 1.5: [5, 5, 7, 7]"]
+    words += [" grows", ":", " no", " red star", ". It"]
+    ids = torch.arange(len(words))[None]
+    told = replies(ids, ids.masked_fill(ids < 1, -100), words)
+    for found, seen in ((copies(told, words, {}), [4]), (deeds(told), [7])):
+        at = found.asks.tolist().index(10)
+        assert found.seen[at].nonzero()[:, 0].tolist() == seen
+
+
+def test_what_fits_is_named_again_and_its_time_told_by_that_of_two_of_a_name() -> None:
+    words = ["?", "I look for the", " one that grows", ". From the left: ", "0.5: [5, 5, 6, 6]"]
+    words += [" red star", ", 1.5: [5, 5, 7, 7] grows", ":", " fits", " red star", "; "]
+    words += ["0.5: [8, 8, 9, 9]", " red star", ", 1.5: [8, 8, 9, 9] still", ":", " no"]
+    words += [" red star", ". It is the", " red star", ". At ", "1.5", " s it shows well."]
+    ids = torch.arange(len(words))[None]
+    found = copies(replies(ids, ids.masked_fill(ids < 1, -100), words), words, {})
+    seen = dict(zip(found.asks.tolist(), found.seen, strict=True))
+    assert seen[17].nonzero()[:, 0].tolist() == [9]  # the name that fits, not the last
+    assert seen[19].nonzero()[:, 0].tolist() == [4, 5]  # when and where that was seen first
+
+
 def test_a_start_said_again_looks_at_where_it_was_reckoned() -> None:
     words = ["?", "0.5: [5, 5, 6, 6]", " red star", ", it begins: ", "2.5: [5, 5, 6, 6]", " still"]
     words += [", so by ", "3.9", " s less ", "1.4", " s at ", "2.5", " s", "; "]
