@@ -52,6 +52,9 @@ def load_policy(recipe: Recipe) -> tuple[Any, Any]:
     visual.requires_grad_(not settings.freeze_vision)
     for merger in (visual.merger, *getattr(visual, "deepstack_merger_list", ())):
         merger.requires_grad_(not settings.freeze_projector)
+    if settings.freeze_embeddings:
+        for rows in (model.get_input_embeddings(), model.get_output_embeddings()):
+            rows.requires_grad_(False)
     return model, processor
 
 

@@ -67,6 +67,9 @@ class ModelSettings:
     """Keep the vision tower as it is (the authors' SFT does)."""
     freeze_projector: bool = False
     """Keep the merger between vision tower and language model as it is."""
+    freeze_embeddings: bool = False
+    """Keep the rows of tokens as they are, and with tied weights the head. Rewards say little of
+    each row, and Adam makes whole steps of it: neighbouring numbers drift apart."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
     """Attention kernel of transformers."""
     weights: Literal["fp32", "bf16"] = "fp32"

@@ -117,6 +117,16 @@ def test_the_trainers_advantages_are_those_of_an_independent_computation(
         assert {f"part/{task}/first", f"uniform_groups/{task}"} <= names
 
 
+def test_what_a_recipe_freezes_stays_as_it_is(tmp_path: Path) -> None:
+    frozen = {f"model__freeze_{part}": "true" for part in ("vision", "projector", "embeddings")}
+    trained = run(made(tmp_path, run__steps="2", **frozen)).model.state_dict()
+    for name, before in tiny_parts()[0].state_dict().items():
+        kept = "visual" in name or "embed_tokens" in name or "lm_head" in name
+        matrix = before.ndim > 1
+        assert kept or not matrix or not torch.equal(trained[name], before), name
+        assert not kept or torch.equal(trained[name], before), name
+
+
 def test_pixels_reach_every_rollout_and_no_marker_is_sampled(spy: Spy, tmp_path: Path) -> None:
     run(made(tmp_path, rollouts__kl="0.01"))
     model = tiny_parts()[0]
