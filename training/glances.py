@@ -59,7 +59,7 @@ _PAST = re.compile(
     r" by (?P<by>\d+\.\d) s(?: less (?P<less>\d+\.\d) s)? at (?:second )?(?P<limit>\d+(?:\.\d)?)"
 )
 _SHOWS = re.compile(r"is the (?P<name>\w+ \w+)\. At (?P<time>\d+\.\d) s it shows well")
-_AGAIN = re.compile(r"the (?P<name>\w+ \w+) sets off at (?P<time>\d+\.\d)")
+_NTH = re.compile(r"(?<=: fits )\d+|That makes (?P<all>\d+)")
 _COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)')
 _COPIED = re.compile(
     r"\b\d+(?= [-+×/] \d)|(?<=[-+×/] )\d+"
@@ -198,20 +198,21 @@ def renamed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
 
 
 def restated(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
-    """Yield the starts of moves in the reply that are said again, each with where it was reckoned.
+    """Yield the counts in the reply that follow another, each with that one.
 
     So is the time at which something shows well, with the moment at which it was first seen. Both
     are (start, end).
 
-    >>> text = "red star, it begins: so by 0.6 s at 0.5 s. So the red star sets off at 0.5 s."
+    >>> text = "fits red star; 0.5 away: fits 1 red star; 0.5 away: fits 2 bar. That makes 2."
     >>> [(text[slice(*said)], text[slice(*seen)]) for said, seen in restated(text, 0)]
-    [('0.5', '0.5')]
+    [('2', '1'), ('2', '2')]
     """
-    for found in _AGAIN.finditer(text, reply):
-        begun = text.rfind(f"{found['name']}, it begins: ", reply, found.start())
-        reckoned = _PAST.search(text, begun, found.start()) if begun >= 0 else None
-        if reckoned:
-            yield found.span("time"), reckoned.span("limit")
+    before: Span | None = None
+    for found in _NTH.finditer(text, reply):
+        said = found.span("all") if found["all"] else found.span()
+        if before:
+            yield said, before
+        before = said
     for found in _SHOWS.finditer(text, reply):
         # Two may have the same name: the one that fits is meant.
         mark = text.rfind(f": fits {found['name']}", reply, found.start())
@@ -241,7 +242,7 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         name = _NAME.search(text, *first.span()) if first else None
         marked = first and _MARK.search(text, *first.span())
         wanted = found.span("shape" if found["shape"] else "what")
-        if name and not marked:
+        if name and not marked and not _sets_off(text, found.end()):
             wanted = name.span("name")
         for mark in _MARK.finditer(text, found.end()):
             yield mark.span(), wanted
@@ -259,7 +260,8 @@ def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
 
     All are (start, end). They are the mark of a course in a list, and what is stated of the thing
     by its name after the list: of its words those that say the same, or all if none does. Where a
-    shape is looked for, the mark is told from the thing's name instead.
+    shape is looked for, the mark is told from the thing's name instead; where one of the first or
+    last to set off is, from the last of their starts that fits, or its own where there is none.
 
     >>> text = "From the left: 0.5: [1, 1, 2, 2] red bar, 1.5: [1, 1, 3, 3] grows: fits red bar. So"
     >>> [(text[start:end], [text[a:b] for a, b in told]) for (start, end), told in done(text, 0)]
@@ -269,12 +271,20 @@ def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
     for found in _COURSES.finditer(text, reply):
         changes: dict[str, list[Span]] = {}
         named = found.start("listed") in by_shape
+        timed = _sets_off(text, found.start("listed"))
+        best: Span | None = None
         for part in _LISTED.finditer(text, *found.span("listed")):
             told = [one.span() for one in _CHANGE.finditer(text, *part.span())]
             mark = _MARK.search(text, *part.span())
             names = list(_NAME.finditer(text, *part.span()))
             if told and names:
                 changes[names[-1]["name"]] = told
+            begun = _PAST.search(text, *part.span())
+            if timed:
+                if begun and mark:
+                    yield mark.span(), [best or begun.span("limit")]
+                    best = begun.span("limit") if mark[0] == " fits" else best
+                continue
             named = named or (part.start() == found.start("listed") and mark is None)
             before = [one.span("name") for one in names if mark and one.end() <= mark.start()]
             seen = before[:1] if named else told
@@ -290,6 +300,11 @@ def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
                     (name.end(), end),
                     [one for one in told if text[slice(*one)] in stated] or told,
                 )
+
+
+def _sets_off(text: str, listed: int) -> bool:
+    """Return whether the list that begins at character `listed` tells when each thing sets off."""
+    return ", it begins: " in text[listed : text.find(". ", listed)]
 
 
 def followed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ __all__ = [
     "world_size",
 ]
 
+_LOG = logging.getLogger(__name__)
 _OF_A_RUN = ("checkpoint-*", "best", "best-step-*", "evaluations", "rollouts")
 
 
@@ -81,7 +83,7 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
         "weight_decay": settings.weight_decay,
         "max_grad_norm": settings.clip,
         "optim": "adamw_torch",
-        "bf16": run.precision == "bf16",
+        "bf16": run.precision == "bf16" and _has_bf16(),
         "gradient_checkpointing": run.gradient_checkpointing,
         "deepspeed": deepspeed,
         "use_cpu": not torch.cuda.is_available(),
@@ -93,6 +95,20 @@ def trainer_arguments(recipe: Recipe) -> dict[str, Any]:
         "dataloader_num_workers": run.workers,
         "remove_unused_columns": False,
     }
+
+
+def _has_bf16() -> bool:
+    """Return whether this machine calculates in bfloat16, and say so if it does not.
+
+    Without instructions for it a CPU takes 30 times as long for a product in bfloat16 as in
+    float32; what is learnt is the same.
+    """
+    import torch
+
+    if torch.cuda.is_available() or torch.ops.mkldnn._is_mkldnn_bf16_supported():
+        return True
+    _LOG.warning("precision: this CPU has no bf16 instructions; training in fp32, which is faster")
+    return False
 
 
 def _schedule(settings: OptimiserSettings, steps: int) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def _which_first(dice: Dice, line: Timeline) -> Query | None:
         f"Which shape is the {word} to start moving?",
         right,
         (*others, *extra)[:6],
-        f"{set_off(line.scene, starts)} The {word} is the {right}.",
+        f"I look for the {word} to start moving. {set_off(line.scene, starts, first=first)} "
+        f"The {word} is the {right}.",
     )
 
 
@@ -139,23 +140,20 @@ def _place(line: Timeline, body: Body, time_s: float) -> str:
 
 
 def _count(dice: Dice, line: Timeline) -> Query | None:
-    bodies, steps = order(line.scene), courses(line.scene)
+    fitting, act = set(range(len(line.scene.bodies))), "appears"
     noun = "different shapes appear in the clip"
     if dice.chance(0.5):
-        moved = {event.body for event in line.events if event.kind in MOVES}
-        bodies = [at for at in bodies if at in moved]
+        fitting, act = {event.body for event in line.events if event.kind in MOVES}, "moves"
         noun = "shapes move from their place"
-        steps = f"I look for what moves. {courses(line.scene, fitting=moved)}"
-    found = [line.scene.bodies[at].name for at in bodies]
-    count = len(found)
+    count = len(fitting)
     near = tuple(str(v) for v in sorted(range(7), key=lambda v: abs(v - count)) if v != count)
-    counted = f"I count: {' and '.join(found) or 'none'}. That makes {count}."
+    listed = courses(line.scene, fitting=fitting, counted=True)
     return Query(
         "counting",
         f"How many {noun}?",
         str(count),
         near[:5],
-        f"{steps} {counted}",
+        f"I look for what {act}. {listed} That makes {count}.",
     )
 
 

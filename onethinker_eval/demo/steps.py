@@ -173,16 +173,24 @@ def _did(
     return " ".join(words) or _STILL
 
 
-def courses(scene: Scene, count: int = 3, fitting: Collection[int] | None = None) -> str:
+def courses(
+    scene: Scene,
+    count: int = 3,
+    fitting: Collection[int] | None = None,
+    *,
+    counted: bool = False,
+) -> str:
     """Return the looks of each body and up to `count` boxes of its course, in their `order`.
 
     Boxes are spread evenly over the moments at which a body is there, or over all if it never is;
     the first moment at which it is there no more follows. Its looks are said again at the end,
     beside what it did, and after whether it is one of `fitting` (indices of bodies), where these
-    are given. A `count` of 1 is a list of what there is, with where and when it shows first.
+    are given; if `counted`, with how many do so far. A `count` of 1 is a list of what there is,
+    with where and when it shows first.
     """
     bodies = range(len(scene.bodies)) if fitting is not None else ()
-    return _listed(scene, count, {at: at in (fitting or ()) for at in bodies})
+    fits = {at: at in (fitting or ()) for at in bodies}
+    return _listed(scene, count, fits, counted=counted)
 
 
 def unlike(scene: Scene, index: int, count: int = 3) -> str:
@@ -198,40 +206,57 @@ def unlike(scene: Scene, index: int, count: int = 3) -> str:
     return f"{listed} The others are {plural_of(other)}; it is the {scene.bodies[index].name}."
 
 
-def set_off(scene: Scene, starts: Mapping[int, float]) -> str:
+def set_off(scene: Scene, starts: Mapping[int, float], *, first: bool) -> str:
     """Return all of `courses`, and when bodies first set off (`starts`, in seconds).
 
     It is told from what happens around it, as in `limits`, right after the course of the body: a
-    moment of a course is too rough to tell who was first. Starts are said again beside each other.
+    moment of a course is too rough to tell who was first. Each start is told with whether it fits:
+    whether it is before (or, if not `first` is looked for, after) all told so far. The last that
+    fits is the one meant.
     """
-    begins = {
-        at: f", it begins: {_around(scene, scene.bodies[at], start, ends=False, moves=True)} "
-        f"at {start:.1f} s"
-        for at, start in starts.items()
-    }
-    again = [
-        f"the {scene.bodies[at].name} sets off at {starts[at]:.1f} s"
-        for at in order(scene)
-        if at in starts
-    ]
-    return f"{_listed(scene, _MOMENTS, {}, begins)} I see that {'; '.join(again)}."
+    begins: dict[int, str] = {}
+    best: float | None = None
+    for at in order(scene):
+        if at not in starts:
+            continue
+        body, start = scene.bodies[at], starts[at]
+        fits = best is None or (start < best if first else start > best)
+        best = start if fits else best
+        begins[at] = (
+            f", it begins: {_around(scene, body, start, ends=False, moves=True)} at {start:.1f} s"
+            f": {_mark(fits)} {body.name}"
+        )
+    return _listed(scene, _MOMENTS, {}, begins)
+
+
+def _mark(fits: bool) -> str:
+    return "fits" if fits else "no"
 
 
 def _listed(
-    scene: Scene, count: int, fits: Mapping[int, bool], more: Mapping[int, str] | None = None
+    scene: Scene,
+    count: int,
+    fits: Mapping[int, bool],
+    more: Mapping[int, str] | None = None,
+    *,
+    counted: bool = False,
 ) -> str:
     """Return `courses` with a mark for each body of which `fits` tells whether it does.
 
-    `more` is what else to say of bodies.
+    `more` is what else to say of bodies. If `counted`, those that fit are.
     """
-    told = []
+    told: list[str] = []
+    found = 0
     for index, shown in _ordered(scene):
         body = scene.bodies[index]
         steps = max(1, count - 1)
         chosen = {shown[round(one * (len(shown) - 1) / steps)] for one in range(count)}
         if count > 1:
             chosen.update([at for at in _moments(scene) if at > shown[-1]][:1])
-        mark = "" if index not in fits else ": fits" if fits[index] else ": no"
+        mark = f": {_mark(fits[index])}" if index in fits else ""
+        if counted and fits.get(index):
+            found += 1
+            mark = f"{mark} {found}"
         again = f" {body.name}" if mark or count > 1 else ""
         rest = (more or {}).get(index, "")
         told.append(f"{course(scene, body, sorted(chosen), body.name)}{mark}{again}{rest}")

@@ -81,7 +81,7 @@ def _reasoned(dice: Dice, line: Timeline, event: Event) -> tuple[str, str] | Non
         found.append((f"the {order} shape to come into view", step))
     moving = [e for e in line.events if e.kind in MOVES]
     if event.kind in MOVES and moving.index(event) == 0 and len(moving) > 1 and _apart(moving):
-        step = f"{set_off(line.scene, line.starts())} The first is the {name}."
+        step = f"{set_off(line.scene, line.starts(), first=True)} The first is the {name}."
         found.append(("the shape that sets off first", step))
     return dice.pick(found) if found else None
 

@@ -277,18 +277,34 @@ def test_the_shapes_that_are_asked_for_are_counted_among_all() -> None:
     assert {"large", "heart", "red"} <= words
 
 
-def test_who_starts_last_is_who_first_sets_off_last() -> None:
+def test_who_starts_last_is_the_last_that_fits() -> None:
     words = set()
     for _, ask in (one for name in ("mmvu", "videoholmes") for one in _asks(name, 40)):
         word = re.search(r"The (first|last) is the (\w+ \w+)\.", ask.thinking)
         if word:
-            starts = re.findall(r"the (\w+ \w+) sets off at ([\d.]+) s", ask.thinking)
-            told = re.findall(r"(\w+ \w+), it begins: .*? s at ([\d.]+) s[;.]", ask.thinking)
-            assert told == starts
-            ordered = sorted(starts, key=lambda one: float(one[1]))
-            assert word[2] == ordered[0 if word[1] == "first" else -1][0], ask.thinking
+            told = re.findall(r" s at ([\d.]+) s: (fits|no) (\w+ \w+)[;.]", ask.thinking)
+            assert len(told) == ask.thinking.count("it begins: ") > 1
+            best = None
+            for start, mark, name in ((float(one[0]), *one[1:]) for one in told):
+                better = best is None or (start < best if word[1] == "first" else start > best)
+                assert mark == ("fits" if better else "no")
+                best, meant = (start, name) if better else (best, meant)
+            assert word[2] == meant, ask.thinking
+            assert f"I look for the {word[1]} to start moving. From" in ask.thinking
             words.add(word[1])
     assert words == {"first", "last"}
+
+
+def test_what_appears_or_moves_in_a_clip_is_counted_as_it_is_listed() -> None:
+    aims = set()
+    for _, ask in (one for name in ("videomme", "longvideobench") for one in _asks(name, 40)):
+        total = re.search(r"That makes (\d+)\.", ask.thinking)
+        if total:
+            counts = re.findall(r": fits (\d+) \w+ \w+[;.]", ask.thinking)
+            assert counts == [str(at + 1) for at in range(int(total[1]))]
+            assert f"{ask.answer}. {total[1]}" in ask.options
+            aims.add(re.search(r"I look for what (\w+)\.", ask.thinking)[1])
+    assert aims == {"appears", "moves"}
 
 
 def test_the_longest_thoughts_fit_in_what_the_embedded_model_may_say() -> None:

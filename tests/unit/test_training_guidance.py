@@ -317,17 +317,34 @@ def test_what_fits_is_named_again_and_its_time_told_by_that_of_two_of_a_name() -
     assert seen[19].nonzero()[:, 0].tolist() == [4, 5]  # when and where that was seen first
 
 
-def test_a_start_said_again_looks_at_where_it_was_reckoned() -> None:
-    words = ["?", "0.5: [5, 5, 6, 6]", " red star", ", it begins: ", "2.5: [5, 5, 6, 6]", " still"]
-    words += [", so by ", "3.9", " s less ", "1.4", " s at ", "2.5", " s", "; "]
-    words += [" blue star", ", it begins: ", "so by ", "0.6", " s at ", "0.5", " s. I see that the"]
-    words += [" red star", " sets off at ", "2.5", " s; the", " blue star", " sets off at ", "0.5"]
-    words += [" s."]
+def test_a_start_is_compared_with_the_last_that_fits() -> None:
+    words = ["?", "I look for the", " first to move", ". From the left: "]
+    words += ["0.5: [5, 5, 6, 6]", " red star", ", 1.5: [5, 5, 6, 6] still", " red star"]
+    for start, mark in (("2.5", " fits"), ("3.5", " no"), ("0.5", " fits")):
+        words += [", it begins: so by 3.9 s less 1.4 s at ", start, " s", ":", mark, " red star"]
+        words += ["; ", "0.5: [5, 5, 6, 6] blue star"]
+    words += [". The first is the", " red star", "."]
+    ids = torch.arange(len(words))[None]
+    told = replies(ids, ids.masked_fill(ids < 1, -100), words)
+    marks = [at - 1 for at, word in enumerate(words) if word in (" fits", " no")]
+    for found, wanted in ((deeds(told), [[9], [9], [9]]), (copies(told, words, {}), [[2]] * 3)):
+        seen = dict(zip(found.asks.tolist(), found.seen, strict=True))
+        assert [seen[at].nonzero()[:, 0].tolist() for at in marks] == wanted
+
+
+def test_a_count_in_a_list_looks_at_the_one_before() -> None:
+    words = ["?", "I look for what", " moves", ". From the left: "]
+    for number, mark in (("1", " fits "), ("", " no"), ("2", " fits ")):
+        words += ["0.5: [5, 5, 6, 6] red star, 1.5: [5, 5, 7, 7] right", ":", mark, number]
+        words += [" red star", "; "]
+    words += ["That makes ", "2", "."]
     ids = torch.arange(len(words))[None]
     found = copies(replies(ids, ids.masked_fill(ids < 1, -100), words), words, {})
-    seen = zip(found.asks.tolist(), found.seen, strict=True)
-    starts = {at: one.nonzero()[:, 0].tolist() for at, one in seen if at in (22, 26)}
-    assert starts == {22: [11], 26: [19]}
+    seen = dict(zip(found.asks.tolist(), found.seen, strict=True))
+    first, second, total = (at for at, word in enumerate(words) if word in ("1", "2"))
+    assert first - 1 not in seen
+    assert seen[second - 1].nonzero()[:, 0].tolist() == [first]
+    assert seen[total - 1].nonzero()[:, 0].tolist() == [second]
 
 
 def test_what_an_option_says_looks_at_it() -> None:

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 from transformers import AutoTokenizer  # noqa: E402
 
 from onethinker_eval.demo.tiny_model import tiny_folder  # noqa: E402
-from onethinker_eval.training.optimizers import muon_adamw  # noqa: E402
+from onethinker_eval.training.optimizers import ExactMuon, muon_adamw  # noqa: E402
 from onethinker_eval.training.smoothing import SmoothedNumbers  # noqa: E402
 from onethinker_eval.training.tiny_tokenizer import NumberRows, number_rows  # noqa: E402
 
@@ -66,7 +66,7 @@ def test_one_step_is_the_step_of_both_parts() -> None:
     mine, theirs = fresh(), fresh()
     joint = muon_adamw(mine, muon_lr=0.1, adamw_lr=0.01, weight_decay=0.1)
     steps(mine, joint, 2)
-    muon = torch.optim.Muon([theirs.inner.weight], lr=0.1, weight_decay=0.1)
+    muon = ExactMuon([theirs.inner.weight], lr=0.1, weight_decay=0.1)
     rest = [p for p in theirs.parameters() if p is not theirs.inner.weight]
     adamw = torch.optim.AdamW(rest, lr=0.01, betas=(0.9, 0.98), weight_decay=0.1)
     for _ in range(2):
@@ -76,6 +76,24 @@ def test_one_step_is_the_step_of_both_parts() -> None:
         adamw.step()
     for first, second in zip(mine.parameters(), theirs.parameters(), strict=True):
         assert torch.equal(first, second)
+
+
+@pytest.mark.parametrize("shape", [(6, 24), (24, 6), (8, 8)])
+def test_muon_on_cpus_is_that_of_torch_but_for_rounding(shape: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    mine, theirs = (torch.nn.Parameter(torch.zeros(shape)) for _ in range(2))
+    ours = ExactMuon([mine], lr=1.0, weight_decay=0.1)
+    peer = torch.optim.Muon([theirs], lr=1.0, weight_decay=0.1)
+    for _ in range(3):
+        mine.grad = theirs.grad = torch.randn(shape)
+        before = mine.detach().clone()
+        ours.step()
+        peer.step()
+        assert torch.allclose(mine, theirs, atol=0.05)
+    values = torch.linalg.svdvals(mine.detach() - 0.9 * before) / max(1, shape[0] / shape[1]) ** 0.5
+    assert 0.3 < values.min() and values.max() < 1.3  # nearly orthogonal
+    peer.load_state_dict(ours.state_dict())
+    assert torch.equal(peer.state[theirs]["momentum_buffer"], ours.state[mine]["momentum_buffer"])
 
 
 def test_a_scheduler_reaches_both_and_a_resumed_run_equals_an_uninterrupted_one() -> None:
