@@ -27,6 +27,7 @@ __all__ = [
     "past",
     "renamed",
     "restated",
+    "retold",
 ]
 
 Box = tuple[float, float, float, float]
@@ -58,6 +59,7 @@ _LIMITS = re.compile(r"(?<=is from )\d+\.\d|(?<= s to )\d+\.\d")
 _PAST = re.compile(
     r" by (?P<by>\d+\.\d) s(?: less (?P<less>\d+\.\d) s)? at (?:second )?(?P<limit>\d+(?:\.\d)?)"
 )
+_RETOLD = re.compile(r"(?:[Ii]t begins|(?P<ends>It ends)): (?P<time>\d+\.\d)")
 _SHOWS = re.compile(r"is the (?P<name>\w+ \w+)\. At (?P<time>\d+\.\d) s it shows well")
 _NTH = re.compile(r"(?<=: fits )\d+|That makes (?P<all>\d+)")
 _COORDINATES = re.compile(r'(?<!"time": )\[[\d, ]+\]|\d+ to \d+ (?:across|down)')
@@ -361,6 +363,22 @@ def past(text: str, reply: int) -> Iterator[tuple[Span, Span | None, Span]]:
     for found in _PAST.finditer(text, reply):
         less = found.span("less") if found["less"] else None
         yield found.span("by"), less, found.span("limit")
+
+
+def retold(text: str, reply: int) -> Iterator[tuple[Span, int, bool]]:
+    """Yield the times from which on the limits of an event are told closely.
+
+    Each is (start, end) of the time, the character up to which the course is told roughly, and
+    whether it is for the end of the event.
+
+    >>> text = "0.2 away, 4.2: [1, 1, 2, 2]. It begins: 0.2 away, 1.2 away. It ends: 4.2: [1, 1, 2"
+    >>> [(text[slice(*time)], rough, ends) for time, rough, ends in retold(text, 0)]
+    [('0.2', 29, False), ('4.2', 29, True)]
+    """
+    rough = reply
+    for found in _RETOLD.finditer(text, reply):
+        rough = rough if found["ends"] else found.start()
+        yield found.span("time"), rough, bool(found["ends"])
 
 
 def coordinates(text: str) -> Iterator[Span]:

@@ -35,6 +35,7 @@ from onethinker_eval.training.glances import (
     past,
     renamed,
     restated,
+    retold,
 )
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
 from onethinker_eval.training.tiny_tokenizer import option_marks
@@ -63,6 +64,10 @@ STRIDE = 3
 """One of so many tokens of a clip is asked whether it sees its time."""
 BEFORE = 3
 """Moments before the one by which a limit is past that tell how long it is."""
+SHOWN = 2
+"""Moments of a course, from that on which is told closely again, that tell of a beginning."""
+STOPPED = 4
+"""The same of an end: it shows by what is told after it."""
 _PICTURE = "\x00"
 
 
@@ -363,7 +368,8 @@ def spans(told: Sequence[Told]) -> Looks:
 
     They are those of the course that was told last before it, of two moments or more. The moment by
     which it is past is one of them said again, and looks at that one alone; how long it is past is
-    seen in those around that moment, and the limit itself reckoned from these two.
+    seen in those around that moment, and the limit itself reckoned from these two. Where the
+    moments around a limit begin, it looks at those of the course in which it shows.
     """
     length = _length(told)
     made: list[tuple[int, int, torch.Tensor]] = []
@@ -379,6 +385,11 @@ def spans(told: Sequence[Told]) -> Looks:
             if len(course) > 1:
                 at = min(_last(course, float(one.text[start:stop])), len(course) - 2)
                 look(row, one, start, _said(course[max(0, at) : at + 2]))
+        for time, rough, ends in retold(one.text, one.start):
+            course = _course(found, rough)
+            at = max(0, _last(course, float(one.text[slice(*time)])))
+            if course:
+                look(row, one, time[0], _said(course[at : at + (STOPPED if ends else SHOWN)]))
         for by, less, limit in past(one.text, one.start):
             course = _course(found, by[0])
             if len(course) > 1:

@@ -31,8 +31,6 @@ FRAMES = FrameRule(fps=2.0, max_frames=32)
 _MOMENTS = 8
 _LEAST = 12.0
 """Change of a place or a size that counts, in 1000ths of the frame: two pixels of a demo clip."""
-_WHOLE = 3
-"""Moments before the one at which an end shows; after it the last that was all motion begins."""
 _INSTANT = 1e-6
 _STILL = "still"
 _CHANGES = (("left", "right"), ("up", "down"), ("shrinks", "grows"))
@@ -121,14 +119,14 @@ def limits(
 def _around(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) -> str:
     """Return the moments around a limit (s) of an event, by which it is past, and how long it is.
 
-    They are all of those from one moment of a course to the one after that which shows it, so that
-    what was told of them roughly is told closely. What `moves` shows that it set off by what is
-    told of it since the moment before, and that it stopped by being still, at the latest one moment
-    after the first that tells of all of its motion. What is in view is there at once, and away at
-    once. How far it went in the moment of the limit, and how far in a whole one, tells how long it
-    is past; so the whole one before an end is told, too.
+    They are all of those from one moment of a course (see `_from`) to the one after that which
+    shows it, so that what was told of them roughly is told closely. What `moves` shows that it set
+    off by what is told of it since the moment before, and that it stopped by being still, at the
+    latest one moment after the first that tells of all of its motion. What is in view is there at
+    once, and away at once. How far it went in the moment of the limit, and how far in a whole one,
+    tells how long it is past.
     """
-    pairs, moments = _pairs(scene), _moments(scene)
+    pairs = _pairs(scene)
     last = len(pairs) - 1
 
     def still(at: int) -> bool:
@@ -139,12 +137,30 @@ def _around(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) 
     least = limit + (_INSTANT if ends != moves else -_INSTANT)
     first = next((at for at, time_s in enumerate(pairs) if time_s > least), last)
     seen = min(first + (moves and still(first) != ends), last)
-    known = seen - _WHOLE if moves and ends else first - 1
-    low = max(at for at in moments if at <= max(0, known))
+    low = min(_from(scene, body, least, ends=ends, moves=moves), max(0, seen - 1))
     told = _told(scene, body, range(low, min(seen + 1, last) + 1), amounts=True)
     past = round(pairs[seen], 1)  # as it is told, and to be reckoned with
     back = f" less {past - limit:.1f} s" if past >= limit else ""
     return f"{', '.join(told)}, so by {past:.1f} s{back}"
+
+
+def _from(scene: Scene, body: Body, limit: float, *, ends: bool, moves: bool) -> int:
+    """Return the moment of a course from which on a limit of an event is told closely.
+
+    Who has read the course alone must be able to tell it: it is the one before that which shows the
+    limit. The last that tells of a motion shows its end, and one more is gone back for it: how far
+    it goes in a whole moment is needed, too.
+    """
+    pairs, moments = _pairs(scene), _moments(scene)
+    shows = next((at for at, one in enumerate(moments) if pairs[one] > limit), len(moments) - 1)
+    if moves:
+        # What is too little to be told does not show.
+        before = pairs[moments[max(0, shows - 1)]]
+        span = (before, limit) if ends else (limit, pairs[moments[shows]])
+        if _did(scene, *(body.pose(time_s) for time_s in span)) == _STILL:
+            shows += -1 if ends else 1
+    back = 2 if moves and ends else 1
+    return moments[min(max(0, shows - back), len(moments) - 1)]
 
 
 def _inside(scene: Scene, body: Body, time_s: float) -> list[int] | None:

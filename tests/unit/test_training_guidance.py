@@ -242,13 +242,24 @@ def test_a_limit_is_reckoned_from_the_moment_it_is_past_by_and_how_long() -> Non
     course = [piece for at in range(9) for piece in (f"{at}.5", " away")]
     told = [piece for at in range(5) for piece in (f"{at}.9", " away")]  # tokens 20 to 29
     words = ["When?", *course, ". It begins: ", *told, ", so by ", "3.9", " s less ", "1.4"]
-    assert _spans([*words, " s at ", "2.5", " s.<"]) == [
+    assert _spans([*words, " s at ", "2.5", " s.<"])[1:] == [
         (30, [26, 27]),  # the moment itself, as it was told last
         (32, list(range(20, 30))),  # three moments before it, and the one after
         (34, [31, 33]),  # the two numbers
     ]
     words[31:] = ["4.9", " s at ", "second ", "5", ". It"]  # after the last moment
-    assert _spans(words) == [(30, [28, 29]), (33, list(range(22, 30)))]
+    assert _spans(words)[1:] == [(30, [28, 29]), (33, list(range(22, 30)))]
+
+
+def test_what_is_told_closely_begins_where_the_course_shows_a_limit() -> None:
+    course = [piece for at in range(8) for piece in (f"{2 * at}.5", " away")]  # tokens 1 to 16
+    words = ["When?", *course, ". It begins: ", "2.5", " away", ". It ends: ", "4.5", " away", "."]
+    assert _spans(words) == [
+        (17, list(range(3, 7))),  # that moment and the next, which shows that it set off
+        (20, list(range(5, 13))),  # as far as the one which shows that it stopped
+    ]
+    words[17] = "; it begins: "  # who sets off first is told with no end
+    assert _spans(words[:20]) == [(17, list(range(3, 7)))]
 
 
 def test_a_name_that_is_repeated_looks_at_where_it_was_said_last() -> None:
