@@ -229,8 +229,8 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
     """Yield the marks in the reply that say whether something fits, each with what it is to fit.
 
     Both are (start, end). Marks are the count of something listed, "fits" and "no"; they are to fit
-    what is counted or looked for, or one of the options; the first of a list where that one has no
-    mark. What fits none of the options is told by a look at the words with which the telling began:
+    what is counted or looked for, or one of the options; the shape of the first of a list where
+    that one has no mark. What fits none of the options is told by a look at the words with which the telling began:
     there is no option to see.
 
     >>> list(compared("I count red. From the left: 1 at [9, 9] red star: 1, 2 at [9, 9] cross.", 0))
@@ -245,7 +245,7 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         marked = first and _MARK.search(text, *first.span())
         wanted = found.span("shape" if found["shape"] else "what")
         if name and not marked and not _sets_off(text, found.end()):
-            wanted = name.span("name")
+            wanted = text.rindex(" ", 0, name.end()) + 1, name.end()
         for mark in _MARK.finditer(text, found.end()):
             yield mark.span(), wanted
     for found in _STATED.finditer(text, reply):

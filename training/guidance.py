@@ -38,6 +38,7 @@ from onethinker_eval.training.glances import (
     retold,
 )
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
+from onethinker_eval.training.terms import reckoned
 from onethinker_eval.training.tiny_tokenizer import option_marks
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "replies",
     "sought",
     "spans",
+    "terms",
     "times",
 ]
 
@@ -127,7 +129,9 @@ class Guidance:
     moment is told to see that time (the second head of the first layer), and the limits of an event
     the moments around them (the other of the last). Where a list goes on, the second head of the
     second layer is told to see the place of what was listed last; whether it fits, and what it did,
-    is told after a look (of the last head of the middle layer) at the words for what it did.
+    is told after a look (of the last head of the middle layer) at the words for what it did. Where a
+    number is reckoned from two others, the other head of the second layer is told to see one of
+    them, and the second of the middle layer the other, if there are layers enough.
     """
 
     def __init__(self, model: Any, tokenizer: Any, kinds: Collection[str]) -> None:
@@ -165,6 +169,8 @@ class Guidance:
             "spans": lambda: spans(told),
             "lists": lambda: lists(told),
             "deeds": lambda: deeds(told),
+            "first_terms": lambda: terms(told, 0),
+            "second_terms": lambda: terms(told, 1),
         }
         return {kind: found[kind] if kind in found else others[kind]() for kind in self._kinds}
 
@@ -173,6 +179,7 @@ class Guidance:
         later = range(1, len(self._layers))
         count = self._layers[0].self_attn.config.num_attention_heads
         other = count // 2
+        deep = len(self._layers) > 3  # with fewer layers these heads have other looks
         heads = {
             "moments": [(0, 0)],
             "letters": [(0, other)],
@@ -184,6 +191,8 @@ class Guidance:
             "spans": [(len(self._layers) - 1, other)],
             "lists": [(min(1, len(self._layers) - 1), 1)],
             "deeds": [(len(self._layers) // 2, count - 1)],
+            "first_terms": [(1, other)] if deep else [],
+            "second_terms": [(len(self._layers) // 2, 1)] if deep else [],
         }
         return {
             kind: torch.stack([self._of_head(*at, one, mask) for at in heads[kind]]).mean()
@@ -430,6 +439,16 @@ def deeds(told: Sequence[Told]) -> Looks:
         for at in one.tokens(*said)
     ]
     return _several(made, length)
+
+
+def terms(told: Sequence[Told], which: int) -> Looks:
+    """Return for each number of a reply that is reckoned from two others one of them (0 or 1)."""
+    made = [
+        (row, one.token(number[0]) - 1, one.token(seen[which][0]))
+        for row, one in enumerate(told)
+        for number, *seen in reckoned(one.text, one.start)
+    ]
+    return _single(_triples(made), _length(told))
 
 
 def lists(told: Sequence[Told]) -> Looks:

@@ -74,11 +74,14 @@ def _moments(scene: Scene) -> list[int]:
 def course(scene: Scene, body: Body, at: Sequence[int] | None = None, told: str = "") -> str:
     """Return the box of a body at moments `at` (of all), and what it did since the one before.
 
-    Without `at` they are the moments of a course. "away" stands for a box where the body is not in
-    the frame; `told` follows the first box. What it did is said after its boxes: who reads the
-    boxes can tell, and nobody before.
+    Without `at` they are the moments of a course, and the first at which the body is there if it
+    is at none of these. "away" stands for a box where the body is not in the frame; `told` follows
+    the first box. What it did is said after its boxes: who reads the boxes can tell, and nobody
+    before.
     """
-    return ", ".join(_told(scene, body, _moments(scene) if at is None else at, told))
+    if at is None:
+        at = sorted({*_moments(scene), *_there(scene, body)})
+    return ", ".join(_told(scene, body, at, told))
 
 
 def _told(
@@ -177,12 +180,14 @@ def _did(
 ) -> str:
     """Return the words for what changed between two poses (x, y, size in pixels).
 
-    With `amounts` each is followed by how much that is, in 1000ths of the frame.
+    With `amounts` each is followed by how far its left or top side went, in 1000ths of the frame:
+    that is the difference of two of the numbers told.
     """
     sides = (scene.width, scene.height, scene.width)
     moved = [1000 * (b - a) / side for a, b, side in zip(before, now, sides, strict=True)]
+    shares = (1, 1, 0.5)  # what grows does so to both sides
     words = [
-        f"{_CHANGES[at][change > 0]}{f' {abs(change):.0f}' if amounts else ''}"
+        f"{_CHANGES[at][change > 0]}{f' {abs(change) * shares[at]:.0f}' if amounts else ''}"
         for at, change in enumerate(moved)
         if abs(change) > _LEAST
     ]
@@ -297,6 +302,11 @@ def _ordered(scene: Scene) -> list[tuple[int, list[int]]]:
 
 
 def _there(scene: Scene, body: Body) -> list[int]:
-    """Return the moments of a course at which a body is in the frame, all if it never is."""
+    """Return the moments of a course at which a body is in the frame.
+
+    One that is there at none of these has its first of all moments, or all of a course if it never
+    is.
+    """
     pairs, moments = _pairs(scene), _moments(scene)
-    return [at for at in moments if _inside(scene, body, pairs[at])] or moments
+    shown = [at for at, time_s in enumerate(pairs) if _inside(scene, body, time_s)]
+    return [at for at in moments if at in shown] or shown[:1] or moments
