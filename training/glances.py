@@ -20,6 +20,7 @@ __all__ = [
     "coordinates",
     "copied",
     "done",
+    "ended",
     "entries",
     "followed",
     "glances",
@@ -80,6 +81,9 @@ _SAID = "I see that"
 _STATED = re.compile(r"(?P<what>the [^.:;\d]+):(?P<mark> (?:fits|no)\b)")
 _LIST = re.compile(
     r"(?P<first>From (?:the left|top to bottom): )|; (?=\d+\.\d)|, (?=(?:\d+ )?at \[)"
+)
+_WHOLE_LIST = re.compile(
+    r"(?P<begin>From (?:the left|top to bottom): )(?:[^.<]|\.\d)*(?P<end>\.)(?!\d)"
 )
 _COURSES = re.compile(
     r"From the left: (?P<listed>\d+\.\d.*?)\. (?:I see that (?P<stated>[^.]*)\.)?", re.DOTALL
@@ -245,7 +249,7 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
         marked = first and _MARK.search(text, *first.span())
         wanted = found.span("shape" if found["shape"] else "what")
         if name and not marked and not _sets_off(text, found.end()):
-            wanted = text.rindex(" ", 0, name.end()) + 1, name.end()
+            wanted = _shape(text, name.span("name"))
         for mark in _MARK.finditer(text, found.end()):
             yield mark.span(), wanted
     for found in _STATED.finditer(text, reply):
@@ -289,7 +293,7 @@ def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
                 continue
             named = named or (part.start() == found.start("listed") and mark is None)
             before = [one.span("name") for one in names if mark and one.end() <= mark.start()]
-            seen = before[:1] if named else told
+            seen = [_shape(text, one) for one in before[:1]] if named else told
             if seen and mark:
                 yield mark.span(), seen
         for part in _LISTED.finditer(text, *found.span("stated")):
@@ -302,6 +306,11 @@ def done(text: str, reply: int) -> Iterator[tuple[Span, list[Span]]]:
                     (name.end(), end),
                     [one for one in told if text[slice(*one)] in stated] or told,
                 )
+
+
+def _shape(text: str, name: Span) -> Span:
+    """Return where the last word of a name is, which says its shape."""
+    return text.rindex(" ", *name) + 1, name[1]
 
 
 def _sets_off(text: str, listed: int) -> bool:
@@ -328,6 +337,19 @@ def followed(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
             yield (found.start(), place.end()), before
         if found["first"] or before:
             before = place.span()
+
+
+def ended(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
+    """Yield where a list of what is seen ends, each with the words that it began with.
+
+    Both are (start, end). There is nothing more to see then.
+
+    >>> text = "From the left: 0.5: [1, 1, 2, 2] red bar. So"
+    >>> [(text[start:end], text[a:b]) for (start, end), (a, b) in ended(text, 0)]
+    [('.', 'From the left: ')]
+    """
+    for found in _WHOLE_LIST.finditer(text, reply):
+        yield found.span("end"), found.span("begin")
 
 
 def entries(text: str, reply: int) -> Iterator[Entry]:

@@ -118,6 +118,11 @@ def _check(recipe: Recipe) -> None:
         raise UsageError(
             "run.video_batch differs from run.batch", hint="in stage grpo all batches are one size"
         )
+    if recipe.model.attention == "causal":
+        raise UsageError(
+            "model.attention is causal: prompts of rollouts are padded on the left, and need a mask",
+            hint="set it to sdpa or eager",
+        )
     if recipe.optimiser.name != "adamw":
         raise UsageError("stage grpo trains with AdamW", hint="set optimiser.name to adamw")
     for name in ("number_smoothing", "guidance"):

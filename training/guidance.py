@@ -28,6 +28,7 @@ from onethinker_eval.training.glances import (
     coordinates,
     copied,
     done,
+    ended,
     entries,
     followed,
     glances,
@@ -237,6 +238,7 @@ def replies(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> li
 def looks(told: Sequence[Told], sizes: Iterator[tuple[int, int]]) -> dict[str, Looks]:
     """Return what is looked at in rows of one length: "places" by replies, "moments" by clips.
 
+    Where a list ends there is nothing more to see, and the words that it began with are looked at.
     `sizes` are the height and width of each picture in tokens, row by row.
     """
     length = _length(told)
@@ -253,6 +255,8 @@ def looks(told: Sequence[Told], sizes: Iterator[tuple[int, int]]) -> dict[str, L
             if seen.any():
                 # What is written at a token is asked for at the one before.
                 places += [(row, at - 1, seen) for at in one.tokens(glance.start, glance.end)]
+        for (end, _), began in ended(one.text, one.start):
+            places.append((row, one.token(end) - 1, _mask(one.tokens(*began), length)))
     return {"places": _several(places, length), "moments": _single(_triples(moments), length)}
 
 

@@ -13,6 +13,7 @@ from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb_
 from onethinker_eval.errors import MissingPart, UsageError
 from onethinker_eval.harness.models.cpu_memory import keep_freed_memory
 from onethinker_eval.prompts import load_profile
+from onethinker_eval.training.causal_attention import attend_causally
 from onethinker_eval.training.deepening import deepen
 from onethinker_eval.training.launch import uses_deepspeed
 from onethinker_eval.training.recipe import ModelSettings, Recipe
@@ -42,7 +43,10 @@ def load_policy(recipe: Recipe) -> tuple[Any, Any]:
         processor = AutoProcessor.from_pretrained(settings.path)
     if settings.layers is not None:
         deepen(model, settings.layers)
-    model.set_attn_implementation(settings.attention)
+    causal = settings.attention == "causal"
+    model.set_attn_implementation("sdpa" if causal else settings.attention)
+    if causal:
+        attend_causally(model)
     if not torch.cuda.is_available():
         keep_freed_memory()
         if not uses_deepspeed(recipe.run.deepspeed):

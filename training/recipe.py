@@ -72,8 +72,9 @@ class ModelSettings:
     freeze_embeddings: bool = False
     """Keep the rows of tokens as they are, and with tied weights the head. Rewards say little of
     each row, and Adam makes whole steps of it: neighbouring numbers drift apart."""
-    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
-    """Attention kernel of transformers."""
+    attention: Literal["sdpa", "eager", "flash_attention_2", "causal"] = "sdpa"
+    """Attention kernel of transformers; `causal` is sdpa without a mask, for SFT on CPUs, whose
+    batches are padded on the right (see `causal_attention`)."""
     weights: Literal["fp32", "bf16"] = "fp32"
     """Type the weights are kept and updated in; bf16 halves the memory."""
     lora_rank: int = 0

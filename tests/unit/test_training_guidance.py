@@ -19,6 +19,7 @@ from onethinker_eval.demo.dice import Dice, scene_seed  # noqa: E402
 from onethinker_eval.demo.twins import TWINS, draw  # noqa: E402
 from onethinker_eval.media.frames import FrameRule  # noqa: E402
 from onethinker_eval.prompts import load_profile  # noqa: E402
+from onethinker_eval.training.deepening import deepen  # noqa: E402
 from onethinker_eval.training.glances import EVERYWHERE, copied, glances  # noqa: E402
 from onethinker_eval.training.guidance import (  # noqa: E402
     Guidance,
@@ -32,6 +33,7 @@ from onethinker_eval.training.guidance import (  # noqa: E402
     replies,
     sought,
     spans,
+    terms,
     times,
 )
 from onethinker_eval.training.samples import demo_scenes, row  # noqa: E402
@@ -41,7 +43,7 @@ A, B, OTHER_B = 1, 2, 3
 MARKS = {A: "A", B: "B", OTHER_B: "B"}
 KINDS = (
     *("places", "moments", "letters", "options", "sought", "copies", "times", "spans", "lists"),
-    "deeds",
+    *("deeds", "first_terms", "second_terms"),
 )
 
 
@@ -305,6 +307,48 @@ def test_what_fits_the_first_of_a_list_looks_at_that() -> None:
     assert [one.nonzero()[:, 0].tolist() for one in found.seen] == [[8], [5]]
 
 
+def test_of_what_is_to_fit_the_first_the_shape_alone_is_looked_at() -> None:
+    words = ["?", "I look for the", " odd one", ". From the left: ", "0.5: [5, 5, 6, 6]"]
+    words += [" red", " star", "; ", "0.5: [7, 7, 8, 8]", " red", " bar", ":", " no", " red"]
+    words += [" bar", "."]
+    ids = torch.arange(len(words))[None]
+    told = replies(ids, ids.masked_fill(ids < 1, -100), words)
+    at = copies(told, words, {}).asks.tolist().index(11)
+    assert copies(told, words, {}).seen[at].nonzero()[:, 0].tolist() == [6]
+    at = deeds(told).asks.tolist().index(11)
+    assert deeds(told).seen[at].nonzero()[:, 0].tolist() == [10]
+
+
+def test_where_a_list_ends_it_looks_at_how_it_began() -> None:
+    words = ["?", "I look.", " From the left: ", "0.5: [5, 5, 6, 6]", " red star", ". ", "So 0.5."]
+    ids = torch.arange(len(words))[None]
+    told = replies(ids, ids.masked_fill(ids < 1, -100), words)
+    places = looks(told, iter([]))["places"]
+    assert (places.asks.tolist(), places.seen.nonzero()[:, 1].tolist()) == ([4], [2])
+
+
+def test_what_is_reckoned_looks_at_the_two_numbers_that_it_is_reckoned_from() -> None:
+    words = ["?", "It begins: "]
+    for second, box, way in ((1, (5, 9), ""), (2, (8, 9), "right 3"), (3, (20, 9), "right 12")):
+        numbers = [*(f"{one}, " for one in (*box, 30)), "40"]
+        words += [", "] * (second > 1) + [f"{second}.0", ": [", *numbers, "]"]
+        words += [f" {way[:-2].strip()} ", way[-2:].strip()] if way else []
+    words += [", so by ", "2.0", " s less ", "0.2", " s at ", "1.8", " s."]
+    ids = torch.arange(len(words))[None]
+    told = replies(ids, ids.masked_fill(ids < 1, -100), words)
+    pairs = [terms(told, which) for which in (0, 1)]
+    found = [
+        [words[at + 1], *(words[one.seen[number].nonzero()[0, 0]] for one in pairs)]
+        for number, at in enumerate(pairs[0].asks.tolist())
+    ]
+    assert found == [
+        ["3", "8, ", "5, "],
+        ["12", "20, ", "8, "],
+        ["0.2", "3", "12"],
+        ["1.8", "2.0", "0.2"],
+    ]
+
+
 def test_where_a_shape_is_looked_for_a_mark_looks_at_it_and_at_the_name() -> None:
     words = ["?", "I look for the", " one with 3 corners", ". That is a", " triangle"]
     words += [". From the left: ", "0.5: [5, 5, 6, 6]", " red star", ", 1.5: [5, 5, 7, 7]"]
@@ -496,28 +540,35 @@ def test_every_number_of_a_thought_that_grounds_is_looked_at() -> None:
     assert (places.seen <= pictures[places.rows]).all()
 
 
-def test_the_loss_is_that_of_the_models_own_attention() -> None:
+@pytest.mark.parametrize("layers", [3, 4])
+def test_the_loss_is_that_of_the_models_own_attention(layers: int) -> None:
     model, inputs, tokenizer = _batch(["temporal_grounding", "video_qa"], 1)
+    deepen(model, layers)
     model.set_attn_implementation("eager")
     guidance = Guidance(model, tokenizer, KINDS)
     read = guidance.read(inputs, inputs.pop("labels"))
     with torch.no_grad():
         attended = model(**inputs, output_attentions=True).attentions
         losses = guidance.loss(read, inputs["attention_mask"])
+    middle, last = layers // 2, layers - 1
     heads = {
         "moments": [(0, 0)],
         "letters": [(0, 2)],
-        "places": [(1, 0), (2, 0)],
-        "options": [(1, 2)],
-        "sought": [(0, 3)],
-        "copies": [(2, 3)],
+        "places": [(at, 0) for at in range(1, layers)],
+        "options": [(middle, 2)],
+        "sought": [(middle - 1, 3)],
+        "copies": [(last, 3)],
         "times": [(0, 1)],
-        "spans": [(2, 2)],
+        "spans": [(last, 2)],
         "lists": [(1, 1)],
-        "deeds": [(1, 3)],
+        "deeds": [(middle, 3)],
     }
+    if layers > 3:  # with fewer these heads have other looks
+        heads |= {"first_terms": [(1, 2)], "second_terms": [(2, 1)]}
     assert set(losses) == set(heads)
-    for kind, looked in read.items():
+    assert len({head for own in heads.values() for head in own}) == sum(map(len, heads.values()))
+    for kind in losses:
+        looked = read[kind]
         expected = [
             -(attended[layer][looked.rows, head, looked.asks] * looked.seen).sum(1).log().mean()
             for layer, head in heads[kind]
@@ -527,6 +578,7 @@ def test_the_loss_is_that_of_the_models_own_attention() -> None:
 
 def test_guided_heads_learn_to_look() -> None:
     model, inputs, tokenizer = _batch(["spatial_grounding", "video_qa", "temporal_grounding"], 1)
+    deepen(model, 4)
     guidance = Guidance(model, tokenizer, KINDS)
     read = guidance.read(inputs, inputs.pop("labels"))
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)
