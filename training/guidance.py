@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 from torch.nn import functional
-from transformers.models.qwen3_vl.modeling_qwen3_vl import apply_rotary_pos_emb
+from transformers.models.qwen3_vl.modeling_qwen3_vl import rotate_half
 
 from onethinker_eval.training.glances import (
     Entry,
@@ -65,6 +65,8 @@ NEAR = 0.6
 """Slots of a clip are near to a time up to this share of the time between two of them."""
 STRIDE = 3
 """One of so many tokens of a clip is asked whether it sees its time."""
+MOST = 512
+"""Looks of a kind in a batch that are asked about: of some there are thousands, much alike."""
 BEFORE = 3
 """Moments before the one by which a limit is past that tell how long it is."""
 SHOWN = 2
@@ -81,6 +83,13 @@ class Looks:
     rows: torch.Tensor
     asks: torch.Tensor
     seen: torch.Tensor
+
+    def some(self, most: int) -> Looks:
+        """Return `most` of them at random, or all if they are no more."""
+        if len(self.rows) <= most:
+            return self
+        chosen = torch.randperm(len(self.rows))[:most].sort().values
+        return Looks(self.rows[chosen], self.asks[chosen], self.seen[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,29 +204,62 @@ class Guidance:
             "first_terms": [(1, other)] if deep else [],
             "second_terms": [(len(self._layers) // 2, 1)] if deep else [],
         }
+        keys: dict[tuple[int, int], torch.Tensor] = {}
+        asked = {
+            kind: one.some(MOST) for kind, one in read.items() if heads[kind] and len(one.rows)
+        }
         return {
-            kind: torch.stack([self._of_head(*at, one, mask) for at in heads[kind]]).mean()
-            for kind, one in read.items()
-            if heads[kind] and len(one.rows)
+            kind: torch.stack([self._of_head(*at, one, mask, keys) for at in heads[kind]]).mean()
+            for kind, one in asked.items()
         }
 
-    def _of_head(self, at: int, head: int, one: Looks, mask: torch.Tensor) -> torch.Tensor:
+    def _of_head(
+        self,
+        at: int,
+        head: int,
+        one: Looks,
+        mask: torch.Tensor,
+        keys: dict[tuple[int, int], torch.Tensor],
+    ) -> torch.Tensor:
+        """Return the mean loss of one head; `keys` keeps those of layers and groups of heads."""
         layer, (hidden, turns) = self._layers[at], self._given[at]
         attention = layer.self_attn
         width = attention.head_dim
         group = head // attention.num_key_value_groups
-        asks = attention.q_proj.weight[head * width : (head + 1) * width]
-        keys = attention.k_proj.weight[group * width : (group + 1) * width]
+        weight = attention.q_proj.weight[head * width : (head + 1) * width]
+        if (at, group) not in keys:
+            keys[at, group] = _keys(layer, hidden, turns, slice(group * width, (group + 1) * width))
         rows, tokens, wanted = (part.to(hidden.device) for part in (one.rows, one.asks, one.seen))
-        hidden = layer.input_layernorm(hidden)
-        q = attention.q_norm((hidden @ asks.T)[:, None])
-        k = attention.k_norm((hidden @ keys.T)[:, None])
-        q, k = apply_rotary_pos_emb(q, k, *turns)
-        scores = (q @ k.transpose(2, 3))[rows, 0, tokens].float() * attention.scaling
+        # Only the tokens that ask are worked on: they are few.
+        asking = layer.input_layernorm(hidden[rows, tokens]) @ weight.T
+        asking = _turned(attention.q_norm(asking), *(part[rows, tokens] for part in turns))
+        scores = _by_row(asking, keys[at, group], rows).float() * attention.scaling
         later = torch.arange(scores.shape[1], device=hidden.device)[None] > tokens[:, None]
         scores = scores.masked_fill(later | ~mask[rows].bool(), -torch.inf)
         seen = scores.masked_fill(~wanted, -torch.inf).logsumexp(dim=1)
         return (scores.logsumexp(dim=1) - seen).mean()
+
+
+def _keys(layer: Any, hidden: torch.Tensor, turns: Any, part: slice) -> torch.Tensor:
+    """Return the keys (rows, length, width) of the heads whose key weights are `part`."""
+    attention = layer.self_attn
+    keys = layer.input_layernorm(hidden) @ attention.k_proj.weight[part].T
+    return _turned(attention.k_norm(keys), *turns)
+
+
+def _turned(vectors: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+    """Return queries or keys (…, width) turned by their places, as the model turns them."""
+    turned: torch.Tensor = vectors * cos + rotate_half(vectors) * sin
+    return turned.to(vectors.dtype)
+
+
+def _by_row(asking: torch.Tensor, keys: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Return the products (N, length) of `asking` (N, width) with the `keys` of their `rows`."""
+    order = rows.argsort(stable=True)
+    counts = rows.bincount(minlength=len(keys)).tolist()
+    asked = asking[order].split(counts)
+    made = torch.cat([one @ own.T for one, own in zip(asked, keys, strict=True)])
+    return made[order.argsort()]
 
 
 def replies(ids: torch.Tensor, labels: torch.Tensor, texts: Sequence[str]) -> list[Told]:

@@ -6,6 +6,7 @@ import copy
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -541,10 +542,14 @@ def test_every_number_of_a_thought_that_grounds_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("layers", [3, 4])
-def test_the_loss_is_that_of_the_models_own_attention(layers: int) -> None:
+def test_the_loss_is_that_of_the_models_own_attention(
+    layers: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("onethinker_eval.training.guidance.MOST", 10**6)
     model, inputs, tokenizer = _batch(["temporal_grounding", "video_qa"], 1)
     deepen(model, layers)
-    model.set_attn_implementation("eager")
+    model.save_pretrained(tmp_path)
+    model = type(model).from_pretrained(tmp_path, attn_implementation="eager")
     guidance = Guidance(model, tokenizer, KINDS)
     read = guidance.read(inputs, inputs.pop("labels"))
     with torch.no_grad():
