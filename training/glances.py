@@ -234,8 +234,8 @@ def compared(text: str, reply: int) -> Iterator[tuple[Span, Span]]:
 
     Both are (start, end). Marks are the count of something listed, "fits" and "no"; they are to fit
     what is counted or looked for, or one of the options; the shape of the first of a list where
-    that one has no mark. What fits none of the options is told by a look at the words with which the telling began:
-    there is no option to see.
+    that one has no mark. What fits none of the options is told by a look at the words with which
+    the telling began: there is no option to see.
 
     >>> list(compared("I count red. From the left: 1 at [9, 9] red star: 1, 2 at [9, 9] cross.", 0))
     [((48, 51), (8, 11))]

@@ -120,7 +120,7 @@ def _check(recipe: Recipe) -> None:
         )
     if recipe.model.attention == "causal":
         raise UsageError(
-            "model.attention is causal: prompts of rollouts are padded on the left, and need a mask",
+            "model.attention is causal, but prompts of rollouts are padded on the left",
             hint="set it to sdpa or eager",
         )
     if recipe.optimiser.name != "adamw":

@@ -139,8 +139,8 @@ class Guidance:
     moment is told to see that time (the second head of the first layer), and the limits of an event
     the moments around them (the other of the last). Where a list goes on, the second head of the
     second layer is told to see the place of what was listed last; whether it fits, and what it did,
-    is told after a look (of the last head of the middle layer) at the words for what it did. Where a
-    number is reckoned from two others, the other head of the second layer is told to see one of
+    is told after a look (of the last head of the middle layer) at the words for what it did. Where
+    a number is reckoned from two others, the other head of the second layer is told to see one of
     them, and the second of the middle layer the other, if there are layers enough.
     """
 

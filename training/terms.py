@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 __all__ = ["reckoned"]
 
@@ -48,7 +49,7 @@ def reckoned(text: str, reply: int) -> Iterator[tuple[Span, Span, Span]]:
     """
     for found in _CLOSELY.finditer(text, reply):
         moments = list(_moments(text, *found.span("told")))
-        for before, now in zip(moments, moments[1:], strict=False):
+        for before, now in pairwise(moments):
             if before.box and now.box:
                 yield from _differences(text, before, now)
         if found["less"]:
