@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 import torch
 from accelerate.utils import gather_object
 from packaging.version import Version
+from transformers import Qwen3VLForConditionalGeneration
 from trl import GRPOTrainer
 from trl.trainer.utils import (
     split_pixel_values_by_grid,
@@ -39,6 +40,7 @@ from onethinker_eval.training.repeats import encode_once
 from onethinker_eval.training.rollout_log import RolloutLog
 from onethinker_eval.training.rollout_metrics import Told, summarise
 from onethinker_eval.training.rollout_rewards import Rollout, RolloutRewards
+from onethinker_eval.training.sampling import first_of_each, sample
 from onethinker_eval.training.saving import Saving
 from onethinker_eval.training.vllm_rollouts import connect
 
@@ -198,6 +200,31 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
             columns = {name: [row[name] for row in self._rows] for name in self._rows[0]}
             self.parts.rewards.start(made[_COMPLETIONS], columns)
         return made
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: Any, fields: dict[str, Any], *args: Any
+    ) -> Any:
+        """Return the completions, and None for their log-probabilities; on CPUs by `sampling`."""
+        policy = self.accelerator.unwrap_model(self.model_wrapped)
+        here = self.accelerator.device.type == "cpu" and not self.use_vllm
+        plain = self.args.top_p == 1.0 and not self.is_deepspeed_enabled
+        if not (here and plain and isinstance(policy, Qwen3VLForConditionalGeneration)):
+            return super()._generate_single_turn(prompt_ids, images, fields, *args)
+        shown = [len(one or ()) for one in images or [()] * len(prompt_ids)]
+        each = self.num_generations
+        prompts = first_of_each(each, prompt_ids, shown, fields, self._tokenizer.pad_token_id)
+        policy.eval()
+        made = sample(
+            policy,
+            prompts,
+            each=each,
+            temperature=self.temperature,
+            most=self.max_completion_length,
+            stop=set(self.eos_token_ids),
+            never=self.generation_kwargs["suppress_tokens"],
+        )
+        policy.train()
+        return made, None
 
     def _round(self, rows: list[dict[str, Any]]) -> _Round:
         self._rows = rows
