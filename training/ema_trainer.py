@@ -42,6 +42,7 @@ from onethinker_eval.training.rollout_metrics import Told, summarise
 from onethinker_eval.training.rollout_rewards import Rollout, RolloutRewards
 from onethinker_eval.training.sampling import first_of_each, sample
 from onethinker_eval.training.saving import Saving
+from onethinker_eval.training.shared_prompts import read_replies
 from onethinker_eval.training.vllm_rollouts import connect
 
 __all__ = ["MOMENTS_FILE", "EmaTrainer", "Parts", "check_trl"]
@@ -103,9 +104,14 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
         self.parts = parts
         if self.use_vllm:
             connect(self.vllm_generation, self.processing_class)
-        encode_once(self.model)
-        if self.ref_model is not None:
-            encode_once(self.ref_model)
+        for policy in (self.model, self.ref_model):
+            if policy is not None:
+                encode_once(policy)
+                read_replies(policy)
+        # Rows of a group stay together, and adapters and ZeRO-3 hook into the model's own call.
+        plain = isinstance(self.model, Qwen3VLForConditionalGeneration)
+        checkpointing = self.args.gradient_checkpointing
+        self._shares = plain and not (self.is_deepspeed_enabled or checkpointing)
         self._names: list[str] = []
         self._rows: list[dict[str, Any]] = []
         rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
@@ -173,6 +179,7 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
                     media=media,
                     rows=batch_size,
                     entropy=compute_entropy,
+                    each=self.num_generations if self._shares else 1,
                 )
         limit = self.parts.settings.entropy_limit
         if limit is not None and entropies is not None:
@@ -207,8 +214,7 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
         """Return the completions, and None for their log-probabilities; on CPUs by `sampling`."""
         policy = self.accelerator.unwrap_model(self.model_wrapped)
         here = self.accelerator.device.type == "cpu" and not self.use_vllm
-        plain = self.args.top_p == 1.0 and not self.is_deepspeed_enabled
-        if not (here and plain and isinstance(policy, Qwen3VLForConditionalGeneration)):
+        if not (here and self._shares and self.args.top_p == 1.0):
             return super()._generate_single_turn(prompt_ids, images, fields, *args)
         shown = [len(one or ()) for one in images or [()] * len(prompt_ids)]
         each = self.num_generations

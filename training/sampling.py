@@ -10,19 +10,18 @@ the same distribution (`tests/unit/test_training_sampling.py`), several times as
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache
+from transformers import DynamicCache
 from trl.trainer.utils import pad
+
+from onethinker_eval.training.shared_prompts import Shared, attending, cache_name, next_places
 
 __all__ = ["first_of_each", "sample"]
 
-_NAME = "shared_prompt"
 _ROOM = 64
 """Tokens by which the cache of the replies grows, and after which rows that ended are left out."""
 
@@ -86,7 +85,7 @@ def sample(
     store, logits, start = _read(model, prompts, each)
     replies: list[list[int]] = [[] for _ in range(len(logits))]
     banned = torch.tensor(sorted(never), dtype=torch.long)
-    with _attending(tower):
+    with attending(tower):
         for step in range(most):
             logits[:, banned] = -torch.inf
             if temperature:
@@ -110,15 +109,6 @@ def sample(
 
 
 @dataclass
-class _Shared:
-    """Keys or values as a layer's attention gets them: of the prompts, and of the replies."""
-
-    prompt: torch.Tensor
-    reply: torch.Tensor
-    hidden: torch.Tensor
-
-
-@dataclass
 class _Store:
     """The keys and values of all layers.
 
@@ -135,7 +125,7 @@ class _Store:
 
     def update(
         self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_: Any, **__: Any
-    ) -> tuple[_Shared, _Shared]:
+    ) -> tuple[Shared, Shared]:
         """Keep one token's keys and values (rows, heads, 1, width); return all of the layer's."""
         if layer == len(self.replies):
             self.replies.append((_room(keys), _room(values)))
@@ -147,7 +137,7 @@ class _Store:
             self.prompts[layer], self.replies[layer], (keys, values), strict=True
         ):
             of_reply[:, :, self.told] = new[:, :, 0]
-            made.append(_Shared(of_prompt, of_reply[:, :, : self.told + 1], self.hidden))
+            made.append(Shared(of_prompt, of_reply[:, :, : self.told + 1], self.hidden))
         return made[0], made[1]
 
     def leave_out_ended(self) -> torch.Tensor:
@@ -177,15 +167,15 @@ def _read(
     """Return the cache of the prompts, the first logits of each row, and its next place."""
     cache = DynamicCache(config=model.config.text_config)
     mask = prompts["attention_mask"]
-    made = model(**prompts, **{_cache_name(model.forward): cache}, use_cache=True, logits_to_keep=1)
+    made = model(**prompts, **{cache_name(model.forward): cache}, use_cache=True, logits_to_keep=1)
     kind = model.get_input_embeddings().weight.dtype
     store = _Store(
         [(layer.keys.to(kind), layer.values.to(kind)) for layer in cache.layers],
         mask == 0,
         torch.arange(len(mask) * each),
     )
-    start = mask.sum(dim=1) + (model.model.rope_deltas[:, 0] if "image_grid_thw" in prompts else 0)
-    return store, made.logits[:, -1].repeat_interleave(each, 0), start.repeat_interleave(each)
+    start = next_places(model, prompts).repeat_interleave(each)
+    return store, made.logits[:, -1].repeat_interleave(each, 0), start
 
 
 def _say(model: Any, said: torch.Tensor, place: torch.Tensor, store: _Store) -> torch.Tensor:
@@ -193,64 +183,9 @@ def _say(model: Any, said: torch.Tensor, place: torch.Tensor, store: _Store) -> 
     tower = model.model.language_model
     hidden = model.get_input_embeddings()(said[:, None])
     turns = tower.rotary_emb(hidden, place.view(1, -1, 1).expand(3, -1, 1))
-    name = _cache_name(tower.layers[0].forward)
+    name = cache_name(tower.layers[0].forward)
     for layer in tower.layers:
         hidden = layer(hidden, position_embeddings=turns, attention_mask=None, **{name: store})
     store.told += 1
     logits: torch.Tensor = model.lm_head(tower.norm(hidden[:, 0]))
     return logits
-
-
-def _cache_name(forward: Any) -> str:
-    """Return what this version of transformers calls the cache."""
-    return "cache" if "cache" in inspect.signature(forward).parameters else "past_key_values"
-
-
-@contextmanager
-def _attending(tower: Any) -> Iterator[None]:
-    AttentionInterface.register(_NAME, _attend)
-    AttentionMaskInterface.register(_NAME, lambda *_, **__: None)
-    before = tower.config._attn_implementation
-    tower.config._attn_implementation = _NAME
-    try:
-        yield
-    finally:
-        tower.config._attn_implementation = before
-
-
-def _attend(
-    module: Any,
-    query: torch.Tensor,
-    keys: _Shared,
-    values: _Shared,
-    _: Any,
-    scaling: float,
-    **__: Any,
-) -> tuple[torch.Tensor, None]:
-    """Return what one token of each row sees of its prompt and its reply: (rows, 1, heads, width).
-
-    Query heads that share a key head, and rows that share a prompt, are the rows of one product.
-    """
-    rows, heads, _one, width = query.shape
-    count, shared, length, _width = keys.prompt.shape
-    asked = query.reshape(rows, shared, heads // shared, width) * scaling
-    together = asked.view(count, -1, shared, heads // shared, width).transpose(1, 2)
-    flat = together.reshape(count, shared, -1, width)
-    of_prompt = flat @ keys.prompt.transpose(2, 3)
-    of_prompt = of_prompt.masked_fill(keys.hidden[:, None, None], -torch.inf)
-    of_prompt = _apart(of_prompt, rows, shared, length)
-    of_reply = asked @ keys.reply.transpose(2, 3)
-    weights = torch.softmax(torch.cat([of_prompt, of_reply], dim=3), dim=3)
-    seen = weights[..., length:] @ values.reply
-    of_prompt = weights[..., :length].reshape(count, -1, shared, heads // shared, length)
-    flat = of_prompt.transpose(1, 2).reshape(count, shared, -1, length)
-    seen = seen + _apart(flat @ values.prompt, rows, shared, width)
-    return seen.reshape(rows, 1, heads, width), None
-
-
-def _apart(together: torch.Tensor, rows: int, shared: int, last: int) -> torch.Tensor:
-    """Return (prompts, heads, rows of one × group, last) as (rows, heads, group, last)."""
-    count = len(together)
-    each = rows // count
-    parted = together.view(count, shared, each, -1, last).transpose(1, 2)
-    return parted.reshape(rows, shared, -1, last)

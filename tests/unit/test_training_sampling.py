@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from typing import Any
 
@@ -15,10 +16,11 @@ from tiny_training import tiny_parts  # noqa: E402
 from onethinker_eval.media.frames import FrameRule  # noqa: E402
 from onethinker_eval.prompts import load_profile  # noqa: E402
 from onethinker_eval.training import sampling  # noqa: E402
+from onethinker_eval.training.logprobs import reply_logprobs  # noqa: E402
 from onethinker_eval.training.repeats import rollout_processor  # noqa: E402
 from onethinker_eval.training.samples import demo_scenes, row  # noqa: E402
 from onethinker_eval.training.sampling import first_of_each, sample  # noqa: E402
-
+from onethinker_eval.training.shared_prompts import read_replies  # noqa: E402
 
 
 def _prompts(families: list[str]) -> tuple[Any, dict[str, torch.Tensor], list[dict[str, Any]]]:
@@ -107,3 +109,65 @@ def test_the_first_of_each_group_brings_its_own_pictures() -> None:
     made = first_of_each(3, ids, shown, fields, filler)
     assert made.keys() == inputs.keys()
     assert all(torch.equal(made[name], inputs[name]) for name in inputs)
+
+
+def test_replies_that_share_a_prompt_have_the_log_probabilities_of_each_read_whole() -> None:
+    model, inputs, rows = _prompts(["temporal_grounding"])
+    model = copy.deepcopy(model)
+    read_replies(model)
+    each, length = 3, 12
+    count = len(rows) * each
+    torch.manual_seed(0)
+    replies = torch.randint(20, 300, (count, length))
+    told = torch.ones_like(replies)
+    told[0, 5:] = 0  # padded on the right
+    images = [len(one["images"]) for one in rows]
+    pictures = inputs["image_grid_thw"].split(images)
+    patches = inputs["pixel_values"].split([int(own.prod(dim=1).sum()) for own in pictures])
+    copied = {
+        name: torch.cat([inputs[name].repeat_interleave(each, 0), more], dim=1)
+        for name, more in (
+            ("input_ids", replies),
+            ("attention_mask", told),
+            ("mm_token_type_ids", torch.zeros_like(replies)),
+        )
+    }
+    media = {
+        "pixel_values": torch.cat([one for one in patches for _ in range(each)]),
+        "image_grid_thw": torch.cat([one for one in pictures for _ in range(each)]),
+        "num_images": [one for one in images for _ in range(each)],
+        "mm_token_type_ids": copied["mm_token_type_ids"],
+    }
+    weights = torch.randn(count, length)
+    calls: list[int] = []
+    model.model.language_model.layers[0].register_forward_hook(
+        lambda _, given, made: calls.append(made.shape[0] * made.shape[1])
+    )
+
+    def read(media: dict[str, Any], each: int) -> tuple[torch.Tensor, ...]:
+        model.zero_grad()
+        calls.clear()
+        found, spread = reply_logprobs(
+            model,
+            copied["input_ids"],
+            copied["attention_mask"],
+            length,
+            temperature=0.7,
+            media=media,
+            entropy=True,
+            each=each,
+        )
+        (found * weights).sum().backward()
+        return found.detach(), spread, *(one.grad.clone() for one in model.parameters())
+
+    apart, tokens = read(media, 1), sum(calls)
+    shared = read(media, each)
+    assert sum(calls) < 0.6 * tokens
+    for one, other in zip(apart, shared, strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-5)
+    # The same words with other pictures are no one prompt.
+    media["pixel_values"] = media["pixel_values"].clone()
+    media["pixel_values"][len(patches[0])] += 1
+    other = read(media, each)
+    assert sum(calls) == tokens
+    assert not torch.allclose(other[0], shared[0], atol=1e-5)
