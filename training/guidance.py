@@ -39,7 +39,7 @@ from onethinker_eval.training.glances import (
     retold,
 )
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
-from onethinker_eval.training.terms import reckoned
+from onethinker_eval.training.terms import changes, reckoned, ways
 from onethinker_eval.training.tiny_tokenizer import option_marks
 
 __all__ = [
@@ -48,6 +48,7 @@ __all__ = [
     "Told",
     "copies",
     "deeds",
+    "first_terms",
     "letters",
     "lists",
     "looks",
@@ -55,7 +56,6 @@ __all__ = [
     "replies",
     "sought",
     "spans",
-    "terms",
     "times",
 ]
 
@@ -141,7 +141,8 @@ class Guidance:
     second layer is told to see the place of what was listed last; whether it fits, and what it did,
     is told after a look (of the last head of the middle layer) at the words for what it did. Where
     a number is reckoned from two others, the other head of the second layer is told to see one of
-    them, and the second of the middle layer the other, if there are layers enough.
+    them, and the second of the middle layer the other, if there are layers enough; the same head
+    sees where something was when what it did since then is told.
     """
 
     def __init__(self, model: Any, tokenizer: Any, kinds: Collection[str]) -> None:
@@ -179,8 +180,7 @@ class Guidance:
             "spans": lambda: spans(told),
             "lists": lambda: lists(told),
             "deeds": lambda: deeds(told),
-            "first_terms": lambda: terms(told, 0),
-            "second_terms": lambda: terms(told, 1),
+            "first_terms": lambda: first_terms(told),
         }
         return {kind: found[kind] if kind in found else others[kind]() for kind in self._kinds}
 
@@ -281,11 +281,13 @@ def looks(told: Sequence[Told], sizes: Iterator[tuple[int, int]]) -> dict[str, L
     """Return what is looked at in rows of one length: "places" by replies, "moments" by clips.
 
     Where a list ends there is nothing more to see, and the words that it began with are looked at.
-    `sizes` are the height and width of each picture in tokens, row by row.
+    "second_terms" is where something was that is told to have moved, in the picture of that time,
+    and the second of two numbers that another is reckoned from. `sizes` are the height and width of each picture in tokens, row by row.
     """
     length = _length(told)
     places: list[tuple[int, int, torch.Tensor]] = []
     moments: list[tuple[int, int, int]] = []
+    terms: list[tuple[int, int, torch.Tensor]] = []
     for row, one in enumerate(told):
         pictures = list(_pictures(one, sizes))
         for picture in pictures:
@@ -299,7 +301,17 @@ def looks(told: Sequence[Told], sizes: Iterator[tuple[int, int]]) -> dict[str, L
                 places += [(row, at - 1, seen) for at in one.tokens(glance.start, glance.end)]
         for (end, _), began in ended(one.text, one.start):
             places.append((row, one.token(end) - 1, _mask(one.tokens(*began), length)))
-    return {"places": _several(places, length), "moments": _single(_triples(moments), length)}
+        for (start, stop), seconds, box in changes(one.text, one.start):
+            seen = _covered(Glance(start, stop, box, seconds), pictures, length)
+            if seen.any():
+                terms += [(row, at - 1, seen) for at in one.tokens(start, stop)]
+        for number, _, second in reckoned(one.text, one.start):
+            terms.append((row, one.token(number[0]) - 1, _mask(one.tokens(*second), length)))
+    return {
+        "places": _several(places, length),
+        "moments": _single(_triples(moments), length),
+        "second_terms": _several(terms, length),
+    }
 
 
 def letters(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
@@ -487,12 +499,12 @@ def deeds(told: Sequence[Told]) -> Looks:
     return _several(made, length)
 
 
-def terms(told: Sequence[Told], which: int) -> Looks:
-    """Return for each number of a reply that is reckoned from two others one of them (0 or 1)."""
+def first_terms(told: Sequence[Told]) -> Looks:
+    """Return for each number of a reply that is reckoned the first of those it is reckoned from."""
     made = [
-        (row, one.token(number[0]) - 1, one.token(seen[which][0]))
+        (row, one.token(number[0]) - 1, one.token(seen[0]))
         for row, one in enumerate(told)
-        for number, *seen in reckoned(one.text, one.start)
+        for number, seen, *_ in chain(reckoned(one.text, one.start), ways(one.text, one.start))
     ]
     return _single(_triples(made), _length(told))
 

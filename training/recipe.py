@@ -105,6 +105,9 @@ class SourceSettings:
     """Questions about one scene of kind `demo`; null asks as many as the demo suite does."""
     objects: tuple[int, ...] = ()
     """Fewest and most objects of a scene of kind `demo`; empty draws as the demo suite does."""
+    about: tuple[str, ...] = ()
+    """Words of which a question of kind `demo` must have one; empty asks all. What is rare can so
+    be asked more often."""
 
 
 @dataclass(frozen=True, slots=True)

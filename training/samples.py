@@ -43,7 +43,7 @@ __all__ = [
 
 _SCENES_KEPT = 8
 _SCENES_MEASURED = 4
-_DRAWS = 50
+_DRAWS = 200
 _ALIKE = dict.fromkeys(
     ("image_qa", "image_caption"), ("image_qa", "image_caption")
 ) | dict.fromkeys(("video_qa", "video_caption"), ("video_qa", "video_caption"))
@@ -106,11 +106,13 @@ class DemoScenes:
         seed: int = 0,
         asks: int | None = None,
         objects: Sequence[int] = (),
+        about: Sequence[str] = (),
     ) -> None:
         """Prepare `size` different scenes; `rule` chooses the frames of clips.
 
         With `asks` there are so many questions about each (fewer where a scene has no more),
-        with `objects` (fewest, most) so many objects, where the twin draws any.
+        with `objects` (fewest, most) so many objects, where the twin draws any, with `about` only
+        questions that have one of these words.
         """
         modality: Literal["image", "video"] = "video" if _is_video(twin) else "image"
         self._setting = _changed(twin.setting, asks, objects)
@@ -118,6 +120,7 @@ class DemoScenes:
         self._alike = _ALIKE.get(twin.family, (twin.family,))
         self._rule = rule
         self._seed = seed
+        self._about = tuple(about)
         self._kept = functools.lru_cache(maxsize=_SCENES_KEPT)(self._draw)
         self.source = Source(
             twin.label,
@@ -137,14 +140,24 @@ class DemoScenes:
         for attempt in range(_DRAWS):
             source = dice if not attempt else dice.fork("again", attempt)
             group = draw(self._twin, source, item, None, self._setting)
+            wanted = tuple(ask for ask in group.asks if self._wants(ask.question))
+            if not wanted:
+                continue
             shown = [_pixels(picture, self._rule) for picture in (group.picture, *group.more)]
             if _evaluated(self._rule, self._alike).isdisjoint(map(_digest, shown)):
-                asks = some(source.fork("asked"), group.asks, max(1, self._setting.asks))
+                asks = some(source.fork("asked"), wanted, max(1, self._setting.asks))
                 return tuple(
                     self._sample(item, place, ask, [shown[at] for at in ask.pictures])
                     for place, ask in enumerate(asks)
                 )
-        raise RuntimeError(f"{self._twin.label}: {_DRAWS} draws were all of the evaluation")
+        raise UsageError(
+            f"{self._twin.label}: of {_DRAWS} scenes none had a question about "
+            f"{', '.join(self._about) or 'anything'} and was none of the evaluation",
+            hint="ask about words that its questions have",
+        )
+
+    def _wants(self, question: str) -> bool:
+        return not self._about or any(word in question for word in self._about)
 
     def _sample(self, item: int, place: int, ask: Ask, media: list[Any]) -> Sample:
         kind, ask = ask.problem_type, self._twin.form(ask)
@@ -180,6 +193,7 @@ def demo_scenes(
     asks: int | None = None,
     objects: Sequence[int] = (),
     benchmarks: Sequence[str] = (),
+    about: Sequence[str] = (),
 ) -> list[DemoScenes]:
     """Return a source for each demo twin of `families` (empty: all ten).
 
@@ -208,6 +222,7 @@ def demo_scenes(
             seed=seed,
             asks=asks,
             objects=objects,
+            about=about,
         )
         for twin in chosen
     ]
@@ -227,6 +242,7 @@ def source_scenes(
         asks=settings.asks,
         objects=settings.objects,
         benchmarks=settings.benchmarks,
+        about=settings.about,
     )
 
 

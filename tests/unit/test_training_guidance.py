@@ -27,6 +27,7 @@ from onethinker_eval.training.guidance import (  # noqa: E402
     Looks,
     copies,
     deeds,
+    first_terms,
     letters,
     lists,
     looks,
@@ -34,7 +35,6 @@ from onethinker_eval.training.guidance import (  # noqa: E402
     replies,
     sought,
     spans,
-    terms,
     times,
 )
 from onethinker_eval.training.samples import demo_scenes, row  # noqa: E402
@@ -337,17 +337,28 @@ def test_what_is_reckoned_looks_at_the_two_numbers_that_it_is_reckoned_from() ->
     words += [", so by ", "2.0", " s less ", "0.2", " s at ", "1.8", " s."]
     ids = torch.arange(len(words))[None]
     told = replies(ids, ids.masked_fill(ids < 1, -100), words)
-    pairs = [terms(told, which) for which in (0, 1)]
-    found = [
-        [words[at + 1], *(words[one.seen[number].nonzero()[0, 0]] for one in pairs)]
-        for number, at in enumerate(pairs[0].asks.tolist())
-    ]
-    assert found == [
-        ["3", "8, ", "5, "],
-        ["12", "20, ", "8, "],
-        ["0.2", "3", "12"],
-        ["1.8", "2.0", "0.2"],
-    ]
+
+    def pairs(found: Looks) -> list[list[str]]:
+        asked = zip(found.asks.tolist(), found.seen, strict=True)
+        return [[words[at + 1], words[seen.nonzero()[0, 0]]] for at, seen in asked]
+
+    # How far it went is told by where it is now, and by the picture of the moment before.
+    firsts = [["0.2", "3"], ["1.8", "2.0"], ["3", "8, "], ["12", "20, "]]
+    assert pairs(first_terms(told)) == firsts
+    assert pairs(looks(told, iter([]))["second_terms"]) == [["0.2", "12"], ["1.8", "0.2"]]
+
+
+def test_what_something_did_looks_at_where_it_was_before() -> None:
+    picture = "\x00"
+    words = ["<", "0.5", " seconds>", *[picture] * 4, "<", "2.5", " seconds>", *[picture] * 4]
+    words += ["It: ", "0.5", ": [", "0, ", "0, ", "400, ", "400", "]", ", "]
+    words += ["2.5", ": [", "600, ", "0, ", "990, ", "400", "]", " right ", "60", ", ", "4.5 away"]
+    ids = torch.arange(len(words))[None]
+    told = replies(ids, ids.masked_fill(ids < 14, -100), words)
+    found = looks(told, iter([(2, 2), (2, 2)]))["second_terms"]
+    assert [words[at + 1] for at in found.asks.tolist()] == [" right ", "60"]
+    # The first quarter of the first picture, where it was, not the second quarter of the next.
+    assert [seen.nonzero()[:, 0].tolist() for seen in found.seen] == [[3], [3]]
 
 
 def test_where_a_shape_is_looked_for_a_mark_looks_at_it_and_at_the_name() -> None:
