@@ -22,8 +22,8 @@ from onethinker_eval.media.frames import FrameRule  # noqa: E402
 from onethinker_eval.prompts import load_profile  # noqa: E402
 from onethinker_eval.training.deepening import deepen  # noqa: E402
 from onethinker_eval.training.glances import EVERYWHERE, copied, glances  # noqa: E402
-from onethinker_eval.training.guidance import (  # noqa: E402
-    Guidance,
+from onethinker_eval.training.guidance import Guidance  # noqa: E402
+from onethinker_eval.training.looks import (  # noqa: E402
     Looks,
     copies,
     deeds,
