@@ -170,6 +170,17 @@ def test_a_lesson_may_be_of_single_benchmarks() -> None:
         demo_scenes(["image_qa"], RULE, size=10, benchmarks=["charades"])
 
 
+def test_questions_may_be_about_some_words_only() -> None:
+    (rare,) = demo_scenes(
+        ["temporal_grounding"], RULE, size=9, benchmarks=["anet_rtl"], asks=2, about=["unlike"]
+    )
+    asked = [sample.record.question for item in range(6) for sample in rare.samples(item)]
+    assert len(asked) >= 6
+    assert all("unlike" in question for question in asked)
+    with pytest.raises(UsageError, match="none had a question about zebras"):
+        demo_scenes(["temporal_grounding"], RULE, size=9, benchmarks=["charades"], about=["zebras"])
+
+
 def test_no_scene_shows_what_the_evaluation_shows() -> None:
     """Circles with a radius and cards with two numbers are few: by chance some would come again."""
     rule = FrameRule(fps=2.0, max_frames=4)
