@@ -20,7 +20,6 @@ from onethinker_eval.training.looks import (
     Looks,
     copies,
     deeds,
-    first_terms,
     letters,
     lists,
     looks,
@@ -49,10 +48,7 @@ class Guidance:
     moment is told to see that time (the second head of the first layer), and the limits of an event
     the moments around them (the other of the last). Where a list goes on, the second head of the
     second layer is told to see the place of what was listed last; whether it fits, and what it did,
-    is told after a look (of the last head of the middle layer) at the words for what it did. Where
-    a number is reckoned from two others, the other head of the second layer is told to see one of
-    them, and the second of the middle layer the other, if there are layers enough; the same head
-    sees where something was when what it did since then is told.
+    is told after a look (of the last head of the middle layer) at the words for what it did.
     """
 
     def __init__(self, model: Any, tokenizer: Any, kinds: Collection[str]) -> None:
@@ -90,7 +86,6 @@ class Guidance:
             "spans": lambda: spans(told),
             "lists": lambda: lists(told),
             "deeds": lambda: deeds(told),
-            "first_terms": lambda: first_terms(told),
         }
         return {kind: found[kind] if kind in found else others[kind]() for kind in self._kinds}
 
@@ -99,7 +94,6 @@ class Guidance:
         later = range(1, len(self._layers))
         count = self._layers[0].self_attn.config.num_attention_heads
         other = count // 2
-        deep = len(self._layers) > 3  # with fewer layers these heads have other looks
         heads = {
             "moments": [(0, 0)],
             "letters": [(0, other)],
@@ -111,8 +105,6 @@ class Guidance:
             "spans": [(len(self._layers) - 1, other)],
             "lists": [(min(1, len(self._layers) - 1), 1)],
             "deeds": [(len(self._layers) // 2, count - 1)],
-            "first_terms": [(1, other)] if deep else [],
-            "second_terms": [(len(self._layers) // 2, 1)] if deep else [],
         }
         keys: dict[tuple[int, int], torch.Tensor] = {}
         asked = {

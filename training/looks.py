@@ -1,7 +1,7 @@
 """What a reply looks at, as tokens: of the pictures, of the options, of what was said before.
 
-`glances` and `terms` read from the text of a reply where its words look; here that becomes, for
-each kind of look, which token asks and which are to be seen. `guidance` makes a loss of them.
+`glances` reads from the text of a reply where its words look; here that becomes, for each kind of
+look, which token asks and which are to be seen. `guidance` makes a loss of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from onethinker_eval.training.glances import (
     retold,
 )
 from onethinker_eval.training.slots import SLOT_TIME, media_runs
-from onethinker_eval.training.terms import changes, reckoned, ways
 
 __all__ = [
     "PICTURE",
@@ -41,7 +40,6 @@ __all__ = [
     "Told",
     "copies",
     "deeds",
-    "first_terms",
     "letters",
     "lists",
     "looks",
@@ -138,14 +136,11 @@ def looks(told: Sequence[Told], sizes: Iterator[tuple[int, int]]) -> dict[str, L
     """Return what is looked at in rows of one length: "places" by replies, "moments" by clips.
 
     Where a list ends there is nothing more to see, and the words that it began with are looked at.
-    "second_terms" is where something was that is told to have moved, in the picture of that time,
-    and the second of two numbers that another is reckoned from. `sizes` are the height and width of
-    each picture in tokens, row by row.
+    `sizes` are the height and width of each picture in tokens, row by row.
     """
     length = _length(told)
     places: list[tuple[int, int, torch.Tensor]] = []
     moments: list[tuple[int, int, int]] = []
-    terms: list[tuple[int, int, torch.Tensor]] = []
     for row, one in enumerate(told):
         pictures = list(_pictures(one, sizes))
         for picture in pictures:
@@ -159,17 +154,7 @@ def looks(told: Sequence[Told], sizes: Iterator[tuple[int, int]]) -> dict[str, L
                 places += [(row, at - 1, seen) for at in one.tokens(glance.start, glance.end)]
         for (end, _), began in ended(one.text, one.start):
             places.append((row, one.token(end) - 1, _mask(one.tokens(*began), length)))
-        for (start, stop), seconds, box in changes(one.text, one.start):
-            seen = _covered(Glance(start, stop, box, seconds), pictures, length)
-            if seen.any():
-                terms += [(row, at - 1, seen) for at in one.tokens(start, stop)]
-        for number, _, second in reckoned(one.text, one.start):
-            terms.append((row, one.token(number[0]) - 1, _mask(one.tokens(*second), length)))
-    return {
-        "places": _several(places, length),
-        "moments": _single(_triples(moments), length),
-        "second_terms": _several(terms, length),
-    }
+    return {"places": _several(places, length), "moments": _single(_triples(moments), length)}
 
 
 def letters(ids: torch.Tensor, texts: Sequence[str], marks: Mapping[int, str]) -> Looks:
@@ -355,16 +340,6 @@ def deeds(told: Sequence[Told]) -> Looks:
         for at in one.tokens(*said)
     ]
     return _several(made, length)
-
-
-def first_terms(told: Sequence[Told]) -> Looks:
-    """Return for each number of a reply that is reckoned the first of those it is reckoned from."""
-    made = [
-        (row, one.token(number[0]) - 1, one.token(seen[0]))
-        for row, one in enumerate(told)
-        for number, seen, *_ in chain(reckoned(one.text, one.start), ways(one.text, one.start))
-    ]
-    return _single(_triples(made), _length(told))
 
 
 def lists(told: Sequence[Told]) -> Looks:

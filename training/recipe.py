@@ -49,8 +49,6 @@ Guided = Literal[
     "spans",
     "lists",
     "deeds",
-    "first_terms",
-    "second_terms",
 ]
 
 
@@ -260,14 +258,11 @@ class RunSettings:
         "spans",
         "lists",
         "deeds",
-        "first_terms",
-        "second_terms",
     )
     """What they are told to see: what a thought tells of, the time of a clip's tokens, the letter
     of an option's, the option that says the same, what tells it from the others where it is looked
     for, the number that is repeated, the time of what a course tells, the part of the course that a
-    limit of an event is in, what a list names last, what a listed thing did, and the two numbers
-    that another is reckoned from (these in models of four layers or more)."""
+    limit of an event is in, what a list names last, what a listed thing did."""
     compile: bool = False
     """torch.compile the blocks; needs a C++ compiler."""
     share_media: bool = False

@@ -146,8 +146,7 @@ class Trainer(Saving, SFTTrainer):  # type: ignore[misc]  # untyped base
         finally:
             hook.remove()
         logits, targets = outputs.logits, following[mask]
-        ways = self.smoothed.ways(labels)
-        loss = self.smoothed(logits, targets, spread[:, 1:][mask], ways[:, 1:][mask])
+        loss = self.smoothed(logits, targets, spread[:, 1:][mask])
         if num_items_in_batch is None:
             loss = loss / mask.sum()
         else:  # counted over the whole step; the trainer then averages over processes

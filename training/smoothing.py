@@ -30,9 +30,6 @@ COURSE = 12
 """Coordinates of boxes in a thought from which on the same holds for its course."""
 DECISIVE = 5.0
 """Weight of a mark that says whether something fits, of other targets that are not spread 1."""
-RECKONED = 8.0
-"""Weight of how far something went, of other targets that are spread 1: they are few, and a
-difference is harder to learn than a place."""
 
 
 class SmoothedNumbers:
@@ -81,13 +78,10 @@ class SmoothedNumbers:
         opens = torch.isin(targets, self._opens_time.to(place))
         counts = torch.isin(targets, self._exactly.to(place))
         point = torch.isin(targets, self._opens_point.to(place))
-        named = _later(point, 1) | _later(point, 2) | self.ways(targets) | self._boxes(targets)
+        way = torch.isin(targets, self._moves.to(place))
+        named = _later(point, 1) | _later(point, 2) | _later(way, 2) | self._boxes(targets)
         after = _later(opens, 1) | _later(opens, 2) | _later(counts, 2)
         return named | (grounds & ~after)
-
-    def ways(self, targets: torch.Tensor) -> torch.Tensor:
-        """Return which of `targets` (rows, length) tell how far something went: (rows, length)."""
-        return _later(torch.isin(targets, self._moves.to(targets.device)), 2)
 
     def _boxes(self, targets: torch.Tensor) -> torch.Tensor:
         """Return which of `targets` (rows, length) are numbers of boxes of a course."""
@@ -136,16 +130,11 @@ class SmoothedNumbers:
         return offsets.gather(1, axis) * (numbers & moved)
 
     def __call__(
-        self,
-        logits: torch.Tensor,
-        targets: torch.Tensor,
-        spread: torch.Tensor,
-        ways: torch.Tensor,
+        self, logits: torch.Tensor, targets: torch.Tensor, spread: torch.Tensor
     ) -> torch.Tensor:
         """Return the summed loss of `logits` (N, vocabulary) for `targets` (N,).
 
-        `spread` (N,) says which targets are spread if they are numbers, `ways` (N,) which of these
-        are differences.
+        `spread` (N,) says which targets are spread if they are numbers.
         """
         log_probabilities = functional.log_softmax(logits.float(), dim=-1)
         number = (self._row.to(targets.device)[targets] >= 0) & spread
@@ -156,8 +145,7 @@ class SmoothedNumbers:
         if not bool(number.any()):
             return plain
         near, weights = self._neighbours(targets[number])
-        losses = -(weights * log_probabilities[number].gather(1, near)).sum(dim=1)
-        return plain + (losses * torch.where(ways[number], RECKONED, 1.0)).sum()
+        return plain - (weights * log_probabilities[number].gather(1, near)).sum()
 
     def _neighbours(self, numbers: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the ids around each of `numbers` (N,) and their weights, both (N, reach)."""

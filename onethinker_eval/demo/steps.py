@@ -180,14 +180,12 @@ def _did(
 ) -> str:
     """Return the words for what changed between two poses (x, y, size in pixels).
 
-    With `amounts` each is followed by how far its left or top side went, in 1000ths of the frame:
-    that is the difference of two of the numbers told.
+    With `amounts` each is followed by how much that is, in 1000ths of the frame.
     """
     sides = (scene.width, scene.height, scene.width)
     moved = [1000 * (b - a) / side for a, b, side in zip(before, now, sides, strict=True)]
-    shares = (1, 1, 0.5)  # what grows does so to both sides
     words = [
-        f"{_CHANGES[at][change > 0]}{f' {abs(change) * shares[at]:.0f}' if amounts else ''}"
+        f"{_CHANGES[at][change > 0]}{f' {abs(change):.0f}' if amounts else ''}"
         for at, change in enumerate(moved)
         if abs(change) > _LEAST
     ]

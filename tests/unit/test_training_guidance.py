@@ -27,7 +27,6 @@ from onethinker_eval.training.looks import (  # noqa: E402
     Looks,
     copies,
     deeds,
-    first_terms,
     letters,
     lists,
     looks,
@@ -44,7 +43,7 @@ A, B, OTHER_B = 1, 2, 3
 MARKS = {A: "A", B: "B", OTHER_B: "B"}
 KINDS = (
     *("places", "moments", "letters", "options", "sought", "copies", "times", "spans", "lists"),
-    *("deeds", "first_terms", "second_terms"),
+    "deeds",
 )
 
 
@@ -328,39 +327,6 @@ def test_where_a_list_ends_it_looks_at_how_it_began() -> None:
     assert (places.asks.tolist(), places.seen.nonzero()[:, 1].tolist()) == ([4], [2])
 
 
-def test_what_is_reckoned_looks_at_the_two_numbers_that_it_is_reckoned_from() -> None:
-    words = ["?", "It begins: "]
-    for second, box, way in ((1, (5, 9), ""), (2, (8, 9), "right 3"), (3, (20, 9), "right 12")):
-        numbers = [*(f"{one}, " for one in (*box, 30)), "40"]
-        words += [", "] * (second > 1) + [f"{second}.0", ": [", *numbers, "]"]
-        words += [f" {way[:-2].strip()} ", way[-2:].strip()] if way else []
-    words += [", so by ", "2.0", " s less ", "0.2", " s at ", "1.8", " s."]
-    ids = torch.arange(len(words))[None]
-    told = replies(ids, ids.masked_fill(ids < 1, -100), words)
-
-    def pairs(found: Looks) -> list[list[str]]:
-        asked = zip(found.asks.tolist(), found.seen, strict=True)
-        return [[words[at + 1], words[seen.nonzero()[0, 0]]] for at, seen in asked]
-
-    # How far it went is told by where it is now, and by the picture of the moment before.
-    firsts = [["0.2", "3"], ["1.8", "2.0"], ["3", "8, "], ["12", "20, "]]
-    assert pairs(first_terms(told)) == firsts
-    assert pairs(looks(told, iter([]))["second_terms"]) == [["0.2", "12"], ["1.8", "0.2"]]
-
-
-def test_what_something_did_looks_at_where_it_was_before() -> None:
-    picture = "\x00"
-    words = ["<", "0.5", " seconds>", *[picture] * 4, "<", "2.5", " seconds>", *[picture] * 4]
-    words += ["It: ", "0.5", ": [", "0, ", "0, ", "400, ", "400", "]", ", "]
-    words += ["2.5", ": [", "600, ", "0, ", "990, ", "400", "]", " right ", "60", ", ", "4.5 away"]
-    ids = torch.arange(len(words))[None]
-    told = replies(ids, ids.masked_fill(ids < 14, -100), words)
-    found = looks(told, iter([(2, 2), (2, 2)]))["second_terms"]
-    assert [words[at + 1] for at in found.asks.tolist()] == [" right ", "60"]
-    # The first quarter of the first picture, where it was, not the second quarter of the next.
-    assert [seen.nonzero()[:, 0].tolist() for seen in found.seen] == [[3], [3]]
-
-
 def test_where_a_shape_is_looked_for_a_mark_looks_at_it_and_at_the_name() -> None:
     words = ["?", "I look for the", " one with 3 corners", ". That is a", " triangle"]
     words += [". From the left: ", "0.5: [5, 5, 6, 6]", " red star", ", 1.5: [5, 5, 7, 7]"]
@@ -579,8 +545,6 @@ def test_the_loss_is_that_of_the_models_own_attention(
         "lists": [(1, 1)],
         "deeds": [(middle, 3)],
     }
-    if layers > 3:  # with fewer these heads have other looks
-        heads |= {"first_terms": [(1, 2)], "second_terms": [(2, 1)]}
     assert set(losses) == set(heads)
     assert len({head for own in heads.values() for head in own}) == sum(map(len, heads.values()))
     for kind in losses:
@@ -594,7 +558,6 @@ def test_the_loss_is_that_of_the_models_own_attention(
 
 def test_guided_heads_learn_to_look() -> None:
     model, inputs, tokenizer = _batch(["spatial_grounding", "video_qa", "temporal_grounding"], 1)
-    deepen(model, 4)
     guidance = Guidance(model, tokenizer, KINDS)
     read = guidance.read(inputs, inputs.pop("labels"))
     optimiser = torch.optim.Adam(model.parameters(), lr=2e-3)

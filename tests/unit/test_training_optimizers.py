@@ -132,11 +132,8 @@ def _loss(spread: float = 2.0) -> SmoothedNumbers:
     return SmoothedNumbers(ROWS, spread=spread, vocabulary=WIDTH)
 
 
-def _of(
-    loss: SmoothedNumbers, logits: torch.Tensor, target: int, spread: bool, way: bool = False
-) -> float:
-    one = (torch.tensor([value]) for value in (target, spread, way))
-    return float(loss(logits, *one))
+def _of(loss: SmoothedNumbers, logits: torch.Tensor, target: int, spread: bool) -> float:
+    return float(loss(logits, torch.tensor([target]), torch.tensor([spread])))
 
 
 def _plain(logits: torch.Tensor, target: int) -> float:
@@ -151,7 +148,7 @@ def test_what_is_not_spread_has_the_exact_weight() -> None:
             3 * _plain(logits[:1], target)
         )
     assert _of(loss, logits[:1], 5, True) == pytest.approx(_of(_loss(), logits[:1], 5, True))
-    both = loss(logits, torch.tensor([5, 5]), torch.tensor([True, False]), torch.zeros(2).bool())
+    both = loss(logits, torch.tensor([5, 5]), torch.tensor([True, False]))
     assert both.item() == pytest.approx(
         _of(_loss(), logits[:1], 5, True) + 3 * _plain(logits[1:], 5)
     )
@@ -161,12 +158,6 @@ def test_a_mark_that_decides_weighs_more() -> None:
     logits = torch.randn(1, WIDTH, generator=torch.manual_seed(3))
     loss = SmoothedNumbers(ROWS, spread=2.0, vocabulary=WIDTH, exact=3.0)
     assert _of(loss, logits, 142, False) == pytest.approx(15 * _plain(logits, 142))
-
-
-def test_a_difference_weighs_more_than_a_place() -> None:
-    logits = torch.randn(1, WIDTH, generator=torch.manual_seed(4))
-    place, way = (_of(_loss(), logits, 30, True, way=one) for one in (False, True))
-    assert way == pytest.approx(8 * place)
 
 
 @pytest.mark.parametrize(
@@ -202,8 +193,7 @@ def test_other_tokens_keep_their_one_target_and_losses_add_up() -> None:
     for at in (0, 2):  # a word, and tenths of a second
         plain = _plain(logits[at : at + 1], targets[at])
         assert single[at] == pytest.approx(plain, rel=1e-5)
-    all_spread, no_ways = torch.ones(3).bool(), torch.zeros(3).bool()
-    together = _loss()(logits, torch.tensor(targets), all_spread, no_ways)
+    together = _loss()(logits, torch.tensor(targets), torch.ones(3, dtype=torch.bool))
     assert together.item() == pytest.approx(sum(single), rel=1e-5)
 
 
@@ -230,9 +220,7 @@ def test_coordinates_are_spread_but_no_counts_and_seconds() -> None:
     }
     for reply, expected in replies.items():
         ids = torch.tensor([tokenizer(reply)["input_ids"]])
-        told = torch.isin(ids, numbers)
-        spread = ids[loss.spread(ids) & told]
-        assert ids[loss.ways(ids) & told].numel() == 2 * ("right 62 grows 12" in reply)
+        spread = ids[loss.spread(ids) & torch.isin(ids, numbers)]
         assert [float(tokenizer.decode([one]).strip(" ,")) for one in spread] == expected, reply
 
 
