@@ -309,8 +309,8 @@ def test_what_fits_the_first_of_a_list_looks_at_that() -> None:
 
 def test_of_what_is_to_fit_the_first_the_shape_alone_is_looked_at() -> None:
     words = ["?", "I look for the", " odd one", ". From the left: ", "0.5: [5, 5, 6, 6]"]
-    words += [" red", " star", "; ", "0.5: [7, 7, 8, 8]", " red", " bar", ":", " no", " red"]
-    words += [" bar", "."]
+    words += [" red", " star", "; ", "0.5: [7, 7, 8, 8]", " red", " heart", ":", " no", " red"]
+    words += [" heart", ". So"]
     ids = torch.arange(len(words))[None]
     told = replies(ids, ids.masked_fill(ids < 1, -100), words)
     at = copies(told, words, {}).asks.tolist().index(11)
