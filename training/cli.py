@@ -180,6 +180,29 @@ def merge(
 
 
 @app.command()
+def mean(
+    models: Annotated[
+        list[str],
+        typer.Argument(metavar="MODEL=SHARE...", help="Folders of models and their shares of 1."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FOLDER", help="Where the model is written.")
+    ],
+) -> None:
+    """Average the weights of models that went on from one another."""
+    from onethinker_eval.training.averaging import average
+
+    shares = {}
+    for model in models:
+        path, _, share = model.rpartition("=")
+        try:
+            shares[Path(path)] = float(share)
+        except ValueError:
+            raise UsageError(f"{model!r} is not a model and its share, as FOLDER=0.5") from None
+    print(average(shares, output))
+
+
+@app.command()
 def annotate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="JSON files of records.")],
     teacher: Annotated[
