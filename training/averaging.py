@@ -1,8 +1,8 @@
 """The mean of the weights of models that went on from one another.
 
 Runs that start from common weights often lie in one valley of the loss, and its middle is better
-than its sides (Wortsman et al., "Model soups", ICML 2022, arXiv 2203.05482). Models of other origins
-have no useful mean.
+than its sides (Wortsman et al., "Model soups", ICML 2022, arXiv 2203.05482). Models of other
+origins have no useful mean.
 """
 
 from __future__ import annotations
