@@ -4,7 +4,7 @@ transformers' `generate` keeps a copy of the prompt's keys and values for each r
 all of a cache made for the longest reply, and works on rows that have ended until the last one
 has. Here the cache of a prompt is one, attended to by all of its rollouts in one product; that of
 the replies is as long as they are, and rows that have ended are taken out. What is sampled follows
-the same distribution (`tests/unit/test_training_sampling.py`), several times as fast
+the same distribution (`tests/unit/test_training_sampling.py`), three times as fast for clips
 (`tests/benchmarks/bench_rollout_sampling.py`).
 """
 

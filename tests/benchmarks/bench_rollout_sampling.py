@@ -75,7 +75,7 @@ def main() -> None:
         return dict(processor(text=texts, images=pictures, return_tensors="pt", padding=True))
 
     prompts, copies = inputs(rows), inputs([one for one in rows for _ in range(each)])
-    stop = set(model.generation_config.eos_token_id or [processor.tokenizer.eos_token_id])
+    stop = {processor.tokenizer.eos_token_id}
 
     def stock() -> torch.Tensor:
         with torch.no_grad():
