@@ -104,14 +104,15 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
         self.parts = parts
         if self.use_vllm:
             connect(self.vllm_generation, self.processing_class)
+        # Adapters and ZeRO-3 hook into the model's own call, and checkpointing keeps no cache.
+        plain = isinstance(self.model, Qwen3VLForConditionalGeneration)
+        hooked = self.is_deepspeed_enabled or self.args.gradient_checkpointing
+        self._shares = plain and not hooked
         for policy in (self.model, self.ref_model):
             if policy is not None:
                 encode_once(policy)
-                read_replies(policy)
-        # Rows of a group stay together, and adapters and ZeRO-3 hook into the model's own call.
-        plain = isinstance(self.model, Qwen3VLForConditionalGeneration)
-        checkpointing = self.args.gradient_checkpointing
-        self._shares = plain and not (self.is_deepspeed_enabled or checkpointing)
+                if self._shares:
+                    read_replies(policy)
         self._names: list[str] = []
         self._rows: list[dict[str, Any]] = []
         rows = self.args.per_device_train_batch_size * self.args.steps_per_generation
@@ -209,16 +210,21 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
         return made
 
     def _generate_single_turn(
-        self, prompt_ids: list[list[int]], images: Any, fields: dict[str, Any], *args: Any
+        self,
+        prompt_ids: list[list[int]],
+        images: Any,
+        fields: dict[str, Any],
+        each: int,
+        *args: Any,
     ) -> Any:
         """Return the completions, and None for their log-probabilities; on CPUs by `sampling`."""
         policy = self.accelerator.unwrap_model(self.model_wrapped)
         here = self.accelerator.device.type == "cpu" and not self.use_vllm
         if not (here and self._shares and self.args.top_p == 1.0):
-            return super()._generate_single_turn(prompt_ids, images, fields, *args)
+            return super()._generate_single_turn(prompt_ids, images, fields, each, *args)
         shown = [len(one or ()) for one in images or [()] * len(prompt_ids)]
-        each = self.num_generations
         prompts = first_of_each(each, prompt_ids, shown, fields, self._tokenizer.pad_token_id)
+        learning = policy.training
         policy.eval()
         made = sample(
             policy,
@@ -229,7 +235,7 @@ class EmaTrainer(Saving, GRPOTrainer):  # type: ignore[misc]  # untyped base
             stop=set(self.eos_token_ids),
             never=self.generation_kwargs["suppress_tokens"],
         )
-        policy.train()
+        policy.train(learning)
         return made, None
 
     def _round(self, rows: list[dict[str, Any]]) -> _Round:
