@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+from onethinker_eval.training.shared_prompts import pictures_by_row
+
 __all__ = ["reply_logprobs"]
 
 _BY_ROW = ("mm_token_type_ids", "token_type_ids")
@@ -68,8 +70,7 @@ def _shared(
     if not torch.equal(ids, made["input_ids"].repeat_interleave(each, dim=0)):
         return None
     if "pixel_values" in part:
-        grids = part["image_grid_thw"].split(list(images))
-        patches = part["pixel_values"].split([int(own.prod(dim=1).sum()) for own in grids])
+        grids, patches = pictures_by_row(part["image_grid_thw"], part["pixel_values"], images)
         if not all(torch.equal(one, patches[at - at % each]) for at, one in enumerate(patches)):
             return None  # other pictures may come with the same words
         made["image_grid_thw"] = torch.cat(grids[::each])

@@ -18,7 +18,14 @@ import torch
 from transformers import DynamicCache
 from trl.trainer.utils import pad
 
-from onethinker_eval.training.shared_prompts import Shared, attending, cache_name, next_places
+from onethinker_eval.training.shared_prompts import (
+    Shared,
+    attending,
+    cache_name,
+    hidden_after,
+    next_places,
+    pictures_by_row,
+)
 
 __all__ = ["first_of_each", "sample"]
 
@@ -54,8 +61,7 @@ def first_of_each(
         grids, pixels = (
             torch.as_tensor(fields[name]) for name in ("image_grid_thw", "pixel_values")
         )
-        pictures = grids.split(list(shown))
-        patches = pixels.split([int(own.prod(dim=1).sum()) for own in pictures])
+        pictures, patches = pictures_by_row(grids, pixels, shown)
         made["image_grid_thw"] = torch.cat([pictures[at] for at in chosen])
         made["pixel_values"] = torch.cat([patches[at] for at in chosen])
     for name in ("mm_token_type_ids", "token_type_ids"):
@@ -93,13 +99,12 @@ def sample(
                 said = torch.multinomial(chances, 1)[:, 0]
             else:
                 said = logits.argmax(dim=-1)
-            for row, token in zip(store.rows.tolist(), said.tolist(), strict=True):
+            for at, (row, token) in enumerate(zip(store.rows.tolist(), said.tolist(), strict=True)):
                 if row >= 0:
                     replies[row].append(token)
                     if token in stop:
-                        store.rows[store.rows == row] = -1
-            live = store.rows >= 0
-            if not live.any():
+                        store.rows[at] = -1
+            if not (store.rows >= 0).any():
                 break
             if step % _ROOM == _ROOM - 1:
                 kept = store.leave_out_ended()
@@ -180,12 +185,7 @@ def _read(
 
 def _say(model: Any, said: torch.Tensor, place: torch.Tensor, store: _Store) -> torch.Tensor:
     """Return the logits (rows, vocabulary) after the tokens `said` (rows,) at their places."""
-    tower = model.model.language_model
-    hidden = model.get_input_embeddings()(said[:, None])
-    turns = tower.rotary_emb(hidden, place.view(1, -1, 1).expand(3, -1, 1))
-    name = cache_name(tower.layers[0].forward)
-    for layer in tower.layers:
-        hidden = layer(hidden, position_embeddings=turns, attention_mask=None, **{name: store})
+    hidden = hidden_after(model, said[:, None], place[:, None], store)
     store.told += 1
-    logits: torch.Tensor = model.lm_head(tower.norm(hidden[:, 0]))
+    logits: torch.Tensor = model.lm_head(hidden[:, 0])
     return logits

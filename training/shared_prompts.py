@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,15 @@ from typing import Any
 import torch
 from transformers import AttentionInterface, AttentionMaskInterface, DynamicCache
 
-__all__ = ["Shared", "attending", "cache_name", "next_places", "read_replies"]
+__all__ = [
+    "Shared",
+    "attending",
+    "cache_name",
+    "hidden_after",
+    "next_places",
+    "pictures_by_row",
+    "read_replies",
+]
 
 _NAME = "shared_prompt"
 REPLIES = "replies"
@@ -71,18 +79,44 @@ def _logits(model: Any, prompts: Mapping[str, Any], replies: torch.Tensor) -> to
     made = model.model(**prompts, **{cache_name(model.model.forward): cache}, use_cache=True)
     mask = prompts["attention_mask"]
     each = len(replies) // len(mask)
-    hidden = model.get_input_embeddings()(replies[:, :-1])
-    steps = torch.arange(hidden.shape[1], device=replies.device)
+    told = replies[:, :-1]
+    steps = torch.arange(told.shape[1], device=replies.device)
     places = next_places(model, prompts).repeat_interleave(each)[:, None] + steps
-    turns = tower.rotary_emb(hidden, places.expand(3, -1, -1))
-    beside = {cache_name(tower.layers[0].forward): _Beside(cache, mask == 0)}
     with attending(tower):
-        for layer in tower.layers:
-            hidden = layer(hidden, position_embeddings=turns, attention_mask=None, **beside)
+        hidden = hidden_after(model, told, places, _Beside(cache, mask == 0))
     # The first token of a reply is foretold by the last of its prompt.
     last = made.last_hidden_state[:, -1:].repeat_interleave(each, dim=0)
-    logits: torch.Tensor = model.lm_head(torch.cat([last, tower.norm(hidden)], dim=1))
+    logits: torch.Tensor = model.lm_head(torch.cat([last, hidden], dim=1))
     return logits
+
+
+def hidden_after(
+    model: Any, tokens: torch.Tensor, places: torch.Tensor, cache: Any
+) -> torch.Tensor:
+    """Return the last hidden states (rows, length, width) of `tokens` (rows, length) of replies.
+
+    `places` (rows, length) is where they stand, `cache` what gives `Shared` keys and values. To be
+    called while `attending`.
+    """
+    tower = model.model.language_model
+    hidden = model.get_input_embeddings()(tokens)
+    turns = tower.rotary_emb(hidden, places.expand(3, -1, -1))
+    kept = {cache_name(tower.layers[0].forward): cache}
+    for layer in tower.layers:
+        hidden = layer(hidden, position_embeddings=turns, attention_mask=None, **kept)
+    normed: torch.Tensor = tower.norm(hidden)
+    return normed
+
+
+def pictures_by_row(
+    grids: torch.Tensor, pixels: torch.Tensor, shown: Sequence[int]
+) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+    """Return the grids and the patches of each row, of which `shown` says how many pictures it has.
+
+    `grids` is (pictures, 3), `pixels` (patches of all, width).
+    """
+    own = grids.split(list(shown))
+    return own, pixels.split([int(one.prod(dim=1).sum()) for one in own])
 
 
 def next_places(model: Any, prompts: Mapping[str, Any]) -> torch.Tensor:

@@ -306,5 +306,8 @@ def _there(scene: Scene, body: Body) -> list[int]:
     is.
     """
     pairs, moments = _pairs(scene), _moments(scene)
-    shown = [at for at, time_s in enumerate(pairs) if _inside(scene, body, time_s)]
-    return [at for at in moments if at in shown] or shown[:1] or moments
+    shown = [at for at in moments if _inside(scene, body, pairs[at])]
+    if shown:
+        return shown
+    first = next((at for at, time_s in enumerate(pairs) if _inside(scene, body, time_s)), None)
+    return moments if first is None else [first]
