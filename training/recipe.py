@@ -106,6 +106,9 @@ class SourceSettings:
     about: tuple[str, ...] = ()
     """Words of which a question of kind `demo` must have one; empty asks all. What is rare can so
     be asked more often."""
+    brief: float = 0.0
+    """Share of the replies of kind `demo` that answer at once, without a thought. A cold start of
+    both kinds leaves it to reinforcement learning to find out which pays."""
 
 
 @dataclass(frozen=True, slots=True)

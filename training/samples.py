@@ -44,6 +44,7 @@ __all__ = [
 _SCENES_KEPT = 8
 _SCENES_MEASURED = 4
 _DRAWS = 200
+_BRIEF = "I answer at once."
 _ALIKE = dict.fromkeys(
     ("image_qa", "image_caption"), ("image_qa", "image_caption")
 ) | dict.fromkeys(("video_qa", "video_caption"), ("video_qa", "video_caption"))
@@ -107,12 +108,14 @@ class DemoScenes:
         asks: int | None = None,
         objects: Sequence[int] = (),
         about: Sequence[str] = (),
+        brief: float = 0.0,
     ) -> None:
         """Prepare `size` different scenes; `rule` chooses the frames of clips.
 
         With `asks` there are so many questions about each (fewer where a scene has no more),
         with `objects` (fewest, most) so many objects, where the twin draws any, with `about` only
-        questions that have one of these words.
+        questions that have one of these words. `brief` is the share of the replies that answer
+        without a thought.
         """
         modality: Literal["image", "video"] = "video" if _is_video(twin) else "image"
         self._setting = _changed(twin.setting, asks, objects)
@@ -121,6 +124,7 @@ class DemoScenes:
         self._rule = rule
         self._seed = seed
         self._about = tuple(about)
+        self._brief = brief
         self._kept = functools.lru_cache(maxsize=_SCENES_KEPT)(self._draw)
         self.source = Source(
             twin.label,
@@ -146,8 +150,11 @@ class DemoScenes:
             shown = [_pixels(picture, self._rule) for picture in (group.picture, *group.more)]
             if _evaluated(self._rule, self._alike).isdisjoint(map(_digest, shown)):
                 asks = some(source.fork("asked"), wanted, max(1, self._setting.asks))
+                haste = source.fork("brief")
                 return tuple(
-                    self._sample(item, place, ask, [shown[at] for at in ask.pictures])
+                    self._sample(
+                        item, place, self._told(haste, ask), [shown[at] for at in ask.pictures]
+                    )
                     for place, ask in enumerate(asks)
                 )
         raise UsageError(
@@ -158,6 +165,9 @@ class DemoScenes:
 
     def _wants(self, question: str) -> bool:
         return not self._about or any(word in question for word in self._about)
+
+    def _told(self, haste: Dice, ask: Ask) -> Ask:
+        return replace(ask, thinking=_BRIEF) if haste.chance(self._brief) else ask
 
     def _sample(self, item: int, place: int, ask: Ask, media: list[Any]) -> Sample:
         kind, ask = ask.problem_type, self._twin.form(ask)
@@ -194,13 +204,16 @@ def demo_scenes(
     objects: Sequence[int] = (),
     benchmarks: Sequence[str] = (),
     about: Sequence[str] = (),
+    brief: float = 0.0,
 ) -> list[DemoScenes]:
     """Return a source for each demo twin of `families` (empty: all ten).
 
     With `benchmarks` only the twins of these are taken. A family's weight (`weight` times its
     entry in `weights`) is shared by its twins. Raises `UsageError` for a family that does not
-    exist, or a benchmark that none of the families has.
+    exist, a benchmark that none of the families has, or a share that is none.
     """
+    if not 0.0 <= brief <= 1.0:
+        raise UsageError(f"brief is {brief}", hint="give a share of the replies, 0 to 1")
     known = sorted({twin.family for twin in TWINS})
     for name in (*families, *(weights or {})):
         if name not in known:
@@ -223,6 +236,7 @@ def demo_scenes(
             asks=asks,
             objects=objects,
             about=about,
+            brief=brief,
         )
         for twin in chosen
     ]
@@ -243,6 +257,7 @@ def source_scenes(
         objects=settings.objects,
         benchmarks=settings.benchmarks,
         about=settings.about,
+        brief=settings.brief,
     )
 
 

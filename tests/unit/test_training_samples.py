@@ -181,6 +181,24 @@ def test_questions_may_be_about_some_words_only() -> None:
         demo_scenes(["temporal_grounding"], RULE, size=9, benchmarks=["charades"], about=["zebras"])
 
 
+def test_a_share_of_the_replies_is_brief_and_all_else_stays() -> None:
+    full, half = (
+        demo_scenes(["spatial_grounding"], RULE, size=99, benchmarks=["refcoco"], brief=share)[0]
+        for share in (0.0, 0.5)
+    )
+    pairs = [
+        (long, short)
+        for item in range(40)
+        for long, short in zip(full.samples(item), half.samples(item), strict=True)
+    ]
+    brief = [short for long, short in pairs if short.thinking != long.thinking]
+    assert 0.3 < len(brief) / len(pairs) < 0.7
+    assert {short.thinking for short in brief} == {"I answer at once."}
+    assert all(long.record == short.record and long.answer == short.answer for long, short in pairs)
+    with pytest.raises(UsageError, match="brief is 2"):
+        demo_scenes(["spatial_grounding"], RULE, size=9, brief=2.0)
+
+
 def test_no_scene_shows_what_the_evaluation_shows() -> None:
     """Circles with a radius and cards with two numbers are few: by chance some would come again."""
     rule = FrameRule(fps=2.0, max_frames=4)
