@@ -26,7 +26,7 @@ __all__ = [
     "unlike",
 ]
 
-FRAMES = FrameRule(fps=2.0, max_frames=32)
+FRAMES = FrameRule(fps=2.0, max_frames=64)
 """The frames of a clip that a thought tells of; the embedded model is shown these."""
 _MOMENTS = 8
 _LEAST = 12.0

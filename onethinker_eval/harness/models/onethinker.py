@@ -218,10 +218,10 @@ class OneThinker(lmms):  # type: ignore[misc]  # lmms-eval carries no types
 
 
 class OneThinkerTiny(OneThinker):
-    """The embedded model of about 1.5 million parameters; see `onethinker_eval.demo.tiny_model`.
+    """The embedded model of 2.4 million parameters; see `onethinker_eval.demo.tiny_model`.
 
-    Pictures are shown at 160 × 128 pixels or the like and videos as 16 such frames, for which it
-    was made.
+    Pictures are shown at 160 × 128 pixels or the like and videos as such frames, two a second and
+    at most 64, whatever the task's own rule: it has seen no others.
     """
 
     def __init__(self, pretrained: str = "", **arguments: Any) -> None:
@@ -232,6 +232,8 @@ class OneThinkerTiny(OneThinker):
         small = 160 * 128
         defaults = {
             "video_markers": "nested",
+            "rule": FRAMES.rule,
+            "fps": FRAMES.fps,
             "max_frames": FRAMES.max_frames,
             "frame_pixels": small,
             "image_pixels": small,
