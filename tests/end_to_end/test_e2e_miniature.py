@@ -46,10 +46,11 @@ COLD_START = {
     "run.micro_batch": "16",
 }
 REWARDS = {
+    "model.freeze_vision": "false",  # it has not learnt to see
+    "model.freeze_embeddings": "false",
     "optimiser.lr": "2e-3",
     "optimiser.schedule": "constant",
     "rollouts.max_tokens": "96",
-    "rollouts.filter_tries": "0",
     "rollouts.log_every": "0",
     "run.steps": "24",
     "run.batch": "8",
