@@ -150,12 +150,10 @@ class DemoScenes:
             shown = [_pixels(picture, self._rule) for picture in (group.picture, *group.more)]
             if _evaluated(self._rule, self._alike).isdisjoint(map(_digest, shown)):
                 asks = some(source.fork("asked"), wanted, max(1, self._setting.asks))
-                haste = source.fork("brief")
+                told = self._some_brief(source.fork("brief"), asks)
                 return tuple(
-                    self._sample(
-                        item, place, self._told(haste, ask), [shown[at] for at in ask.pictures]
-                    )
-                    for place, ask in enumerate(asks)
+                    self._sample(item, place, ask, [shown[at] for at in ask.pictures])
+                    for place, ask in enumerate(told)
                 )
         raise UsageError(
             f"{self._twin.label}: of {_DRAWS} scenes none had a question about "
@@ -166,8 +164,8 @@ class DemoScenes:
     def _wants(self, question: str) -> bool:
         return not self._about or any(word in question for word in self._about)
 
-    def _told(self, haste: Dice, ask: Ask) -> Ask:
-        return replace(ask, thinking=_BRIEF) if haste.chance(self._brief) else ask
+    def _some_brief(self, dice: Dice, asks: Sequence[Ask]) -> list[Ask]:
+        return [replace(ask, thinking=_BRIEF) if dice.chance(self._brief) else ask for ask in asks]
 
     def _sample(self, item: int, place: int, ask: Ask, media: list[Any]) -> Sample:
         kind, ask = ask.problem_type, self._twin.form(ask)
